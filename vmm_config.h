@@ -483,7 +483,7 @@ static const vmm_paging_t vmm_two_level = {
 
 /** The format that the options of section 1 describe. */
 static const vmm_paging_t vmm_paging_of_options = {
-    "options", VMM_RULES_GENERIC, VMM_RIGHTS_LEAF, VMM_VADDR_ZERO, VMM_VADDR_BITS, VMM_PADDR_BITS,
+    "as configured", VMM_RULES_GENERIC, VMM_RIGHTS_LEAF, VMM_VADDR_ZERO, VMM_VADDR_BITS, VMM_PADDR_BITS,
     VMM_PAGE_SHIFT, VMM_LEVELS, {VMM_INDEX_BITS}, VMM_PTE_HUGE ? (1 << VMM_LEVELS) - 1 : 1,
     VMM_PTE_BYTES, VMM_PTE_PPN_LSB, VMM_PADDR_BITS - VMM_PAGE_SHIFT, VMM_PTE_VALID, VMM_PTE_READ,
     VMM_PTE_WRITE, VMM_PTE_EXECUTE, VMM_PTE_SUPERVISOR, VMM_PTE_GLOBAL, VMM_PTE_ACCESSED,
