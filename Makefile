@@ -1,0 +1,86 @@
+# vmm: three headers; this file runs what is around them. `make` alone prints the targets.
+# Everything that is built lands under build/.
+
+CC     ?= cc
+CFLAGS ?= -O2
+PREFIX ?= /usr/local
+
+HEADERS  := vmm.h vmm_alloc.h vmm_config.h
+EXAMPLES := $(patsubst examples/%.c,build/%,$(wildcard examples/*.c))
+BENCHES  := $(patsubst tests/bench/%.c,build/bench/%,$(wildcard tests/bench/*.c))
+TRACES   := $(wildcard examples/traces/*.gz)
+C_FLAGS   = -std=c11 -Wall -Wextra -I. -MMD -MP -MF $@.d
+
+# Asked late, when deps.sh has had its chance to install it.
+UNICORN = $(shell pkg-config --exists unicorn 2>/dev/null && \
+            echo -DHAVE_UNICORN $$(pkg-config --cflags --libs unicorn))
+version_part = $(shell sed -n 's/^.*define *VMM_VERSION_$(1) *\([0-9][0-9]*\).*/\1/p' vmm_config.h)
+VERSION = $(call version_part,MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
+
+.PHONY: help run test bench disasm docs examples install uninstall format clean
+.DELETE_ON_ERROR:
+
+help: ## print this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | \
+	    while IFS='|' read -r target text; do printf '%-15s %s\n' "$$target" "$$text"; done
+
+run: run-deps build/replay ## replay the bundled memory trace through three machines
+	@for trace in $(TRACES); do \
+	    echo "$$trace"; \
+	    gzip -dc "$$trace" | build/replay - || exit 1; \
+	done
+
+test: ## build and run every test in every configuration (ONLY="words" picks some)
+	@tests/deps.sh test || [ "$$CI" != true ]
+	@tests/run_tests.py $(ONLY)
+
+bench: bench-deps ## measure against hand-written limits and peers, into build/bench.jsonl
+	@$(MAKE) --no-print-directory $(BENCHES)
+	@rm -f build/bench.jsonl
+	@for bench in $(BENCHES); do "$$bench" || exit 1; done
+
+disasm: ## compare the code of a load with the hand-written one, gcc and clang
+	@tests/deps.sh test || [ "$$CI" != true ]
+	@tests/disasm.py
+
+docs: ## build the documentation into build/docs/html
+	@tests/deps.sh docs
+	@mkdir -p build/docs
+	cd docs && doxygen Doxyfile
+	sphinx-build -q -W --keep-going -b html -d build/docs/doctrees docs build/docs/html
+	python3 docs/check_documented.py
+
+examples: $(EXAMPLES) ## build the example programs into build/
+
+install: ## copy the headers and vmm.pc under PREFIX (/usr/local); DESTDIR is honoured
+	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include
+	printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$${prefix}/include' '' 'Name: vmm' \
+	    'Description: Virtual memory in three C headers: MMU, operating system, allocators' \
+	    'Version: $(VERSION)' 'Cflags: -I$${includedir}' \
+	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/vmm.pc
+
+uninstall: ## remove what install copied
+	rm -f $(HEADERS:%=$(DESTDIR)$(PREFIX)/include/%) $(DESTDIR)$(PREFIX)/lib/pkgconfig/vmm.pc
+
+format: ## clang-format our own sources
+	clang-format -i $(HEADERS) $(wildcard examples/*.[ch] tests/*.[ch] tests/*/*.[ch])
+
+clean: ## remove build/
+	rm -rf build
+
+.PHONY: run-deps bench-deps
+run-deps:
+	@tests/deps.sh run
+bench-deps:
+	@tests/deps.sh bench || [ "$$CI" != true ]
+
+build/%: examples/%.c | run-deps
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(C_FLAGS) -o $@ $<
+
+build/bench/%: tests/bench/%.c | bench-deps
+	@mkdir -p $(@D)
+	$(CC) -O2 $(C_FLAGS) -Itests -o $@ $< $(UNICORN)
+
+-include $(wildcard build/*.d build/bench/*.d)
