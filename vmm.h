@@ -286,6 +286,13 @@ VMM_INLINE bool vmm_canonical(const vmm_paging_t *p, vmm_vaddr_t va)
     }
 }
 
+/** @cond internal: an address where addresses count modulo the width of the space. */
+VMM_INLINE vmm_vaddr_t vmm_wrap(const vmm_paging_t *p, vmm_vaddr_t va)
+{
+    return p->vaddr_rule == VMM_VADDR_WRAP ? va & vmm_low_mask(p->vaddr_bits) : va;
+}
+/** @endcond */
+
 /** The same address in the form that the format calls canonical. */
 VMM_INLINE vmm_vaddr_t vmm_make_canonical(const vmm_paging_t *p, vmm_vaddr_t va)
 {
@@ -517,7 +524,8 @@ VMM_INLINE vmm_status_t vmm_walk(const vmm_paging_t *p, const vmm_memory_t *memo
  *
  *  Every edit first reads the range (a bad table is told before anything is changed), then takes
  *  all the tables it will need, and only then changes entries, which cannot fail. When a table
- *  cannot be had, those taken are given back and the mapping is as before.
+ *  cannot be had, those taken are given back and the mapping is as before. (A tree in which one
+ *  table hangs in two places is no tree: an edit of it stays inside RAM, and that is all.)
  *
  *  Thread safety: the caller keeps other edits of the same tables away. A processor may walk them
  *  meanwhile; its accessed and dirty marks are kept by NAME_protect, not by NAME_unmap, so take
@@ -626,6 +634,9 @@ VMM_INLINE vmm_pte_t vmm_pte_pointer(const vmm_paging_t *p, vmm_paddr_t table)
     const vmm_pte_t rights = flags ? vmm_pte_from_flags(p, flags) : 0;
     return p->valid | vmm_pte_frame(p, table) | rights | vmm_pte_bit(p, p->huge, false);
 }
+
+#define VMM_RIGHT_FLAGS (VMM_R | VMM_W | VMM_X | VMM_U | VMM_G)
+#define VMM_MAP_FLAGS (VMM_RIGHT_FLAGS | VMM_A | VMM_D | VMM_REPLACE | VMM_NO_HUGE | VMM_NONCACHED | VMM_IO)
 
 /* Which rights the format can say: a right without a bit is always there, a mark is never asked for. */
 VMM_INLINE bool vmm_flags_fit(const vmm_paging_t *p, uint32_t flags)
@@ -783,23 +794,27 @@ VMM_INLINE vmm_status_t vmm_table_take(const vmm_paging_t *p, const vmm_tables_t
     return VMM_E_TABLE;
 }
 
-VMM_INLINE vmm_paddr_t vmm_reserve_pop(const vmm_paging_t *p, const vmm_tables_t *t, vmm_reserve_t *r, unsigned level)
+/* The next table of a level, or null when none is left: which happens only in trees whose tables
+ * share a table, where an edit in one place changes another that was counted already. */
+VMM_INLINE uint8_t *vmm_reserve_pop(const vmm_paging_t *p, const vmm_tables_t *t, vmm_reserve_t *r, unsigned level,
+                                    vmm_paddr_t *table)
 {
-    const vmm_paddr_t table = r->first[level];
-    VMM_ASSERT(r->left[level] > 0);
+    uint8_t *host = NULL;
+    if (r->left[level]) host = vmm_mem_host(t->memory, r->first[level], vmm_table_bytes(p, level));
+    if (!host) return NULL;
+    *table = r->first[level];
+    r->first[level] = vmm_get(host, 8);
     r->left[level]--;
-    r->first[level] = vmm_get(vmm_mem_host(t->memory, table, vmm_table_bytes(p, level)), 8);
-    return table;
+    return host;
 }
 
 VMM_INLINE void vmm_reserve_give(const vmm_paging_t *p, const vmm_tables_t *t, vmm_reserve_t *r)
 {
+    vmm_paddr_t table;
     unsigned level;
     for (level = 0; level < p->levels; level++)
-        while (r->left[level]) {
-            const vmm_paddr_t table = vmm_reserve_pop(p, t, r, level);
+        while (vmm_reserve_pop(p, t, r, level, &table))
             if (t->give) t->give(t->user, table, vmm_table_bytes(p, level));
-        }
 }
 
 /* Takes as many tables of each level as need says. All or nothing. */
@@ -867,19 +882,21 @@ VMM_INLINE void vmm_cursor_hang(vmm_cursor_t *c, uint8_t *entry, vmm_paddr_t tab
 
 /* Makes a table out of the reserve under the cursor's entry and enters it: the pieces of the leaf
  * that stands there, or empty. */
-VMM_INLINE void vmm_cursor_make(vmm_cursor_t *c, uint8_t *entry)
+VMM_INLINE bool vmm_cursor_make(vmm_cursor_t *c, uint8_t *entry)
 {
     const vmm_paging_t *p = c->p;
     const unsigned level = c->level;
-    const vmm_paddr_t table = vmm_reserve_pop(p, c->t, c->reserve, level - 1u);
-    uint8_t *host = vmm_mem_host(c->t->memory, table, vmm_table_bytes(p, level - 1u));
     const vmm_pte_t pte = vmm_pte_load(p, entry);
+    vmm_paddr_t table;
+    uint8_t *host = vmm_reserve_pop(p, c->t, c->reserve, level - 1u, &table);
     uint64_t i;
+    if (!host) return false;
     VMM_SET(host, 0, (size_t)vmm_table_bytes(p, level - 1u));
     if (pte & p->valid)
         for (i = 0; i < UINT64_C(1) << p->index_bits[level - 1u]; i++, host += p->pte_bytes)
             vmm_pte_store(p, host, vmm_pte_piece(p, pte, level, i));
     vmm_cursor_hang(c, entry, table);
+    return true;
 }
 
 /* Takes the empty table under an entry out: told, then given back. */
@@ -934,7 +951,8 @@ VMM_INLINE void vmm_cut_at(const vmm_paging_t *p, const vmm_tables_t *t, vmm_vad
     uint8_t *entry;
     c.reserve = reserve;
     if (vmm_cursor_go(&c, va, 0, &entry) || !(vmm_pte_load(p, entry) & p->valid)) return;
-    while (c.level > 0 && (va & vmm_low_mask(vmm_level_shift(p, c.level)))) vmm_cursor_make(&c, vmm_cursor_entry(&c));
+    while (c.level > 0 && (va & vmm_low_mask(vmm_level_shift(p, c.level))))
+        if (!vmm_cursor_make(&c, vmm_cursor_entry(&c))) return;
 }
 
 /* RISC-V: single pages in place of a contiguous group of 16 that va cuts. Needs no table. */
@@ -969,9 +987,11 @@ VMM_OUTLINE vmm_status_t vmm_range_cut(const vmm_paging_t *p, const vmm_tables_t
     if (status) return status;
     vmm_cut_at(p, t, va, &reserve);
     vmm_napot_cut_at(p, t, va);
-    if (!inner) return VMM_OK;
-    vmm_cut_at(p, t, end, &reserve);
-    vmm_napot_cut_at(p, t, end);
+    if (inner) {
+        vmm_cut_at(p, t, end, &reserve);
+        vmm_napot_cut_at(p, t, end);
+    }
+    vmm_reserve_give(p, t, &reserve);
     return VMM_OK;
 }
 
@@ -1048,8 +1068,8 @@ VMM_INLINE void vmm_fill(const vmm_paging_t *p, uint8_t *entry, vmm_pte_t pte, v
     }
 }
 
-/* Puts the leaves in, making tables from the reserve. Nothing can fail. */
-VMM_INLINE void vmm_range_fill(const vmm_paging_t *p, const vmm_tables_t *t, vmm_vaddr_t va, vmm_paddr_t pa,
+/* Puts the leaves in, making tables from the reserve. Fails only where tables share a table. */
+VMM_INLINE vmm_status_t vmm_range_fill(const vmm_paging_t *p, const vmm_tables_t *t, vmm_vaddr_t va, vmm_paddr_t pa,
                                uint64_t left, uint32_t flags, vmm_reserve_t *reserve)
 {
     vmm_cursor_t c = vmm_cursor_open(p, t);
@@ -1061,18 +1081,21 @@ VMM_INLINE void vmm_range_fill(const vmm_paging_t *p, const vmm_tables_t *t, vmm
         unsigned shift;
         uint64_t entries;
         vmm_pte_t leaf, step;
-        if (vmm_cursor_place(&c, va, &level, &entry)) return;
+        if (vmm_cursor_place(&c, va, &level, &entry)) return VMM_E_TABLE;
         entries = vmm_run(p, level, va, left, &span);
         shift = vmm_level_shift(p, level);
         leaf = vmm_pte_leaf(p, pa, flags, level);
         step = vmm_pte_frame(p, UINT64_C(1) << shift);
-        for (; c.level > level + 1u; entry = vmm_cursor_entry(&c)) vmm_cursor_make(&c, entry);
+        for (; c.level > level + 1u; entry = vmm_cursor_entry(&c))
+            if (!vmm_cursor_make(&c, entry)) return VMM_E_TABLE;
         if (c.level > level && level == 0 && entries >> p->index_bits[0]) { /* filled before it is seen */
-            const vmm_paddr_t table = vmm_reserve_pop(p, t, reserve, 0);
-            vmm_fill(p, vmm_mem_host(t->memory, table, vmm_table_bytes(p, 0)), leaf, step, entries);
+            vmm_paddr_t table;
+            uint8_t *host = vmm_reserve_pop(p, t, reserve, 0, &table);
+            if (!host) return VMM_E_TABLE;
+            vmm_fill(p, host, leaf, step, entries);
             vmm_cursor_hang(&c, entry, table);
         } else {
-            if (c.level > level) vmm_cursor_make(&c, entry);
+            if (c.level > level && !vmm_cursor_make(&c, entry)) return VMM_E_TABLE;
             vmm_fill(p, vmm_cursor_entry(&c), leaf, step, entries);
         }
         vmm_tell_flush(t, va, span, shift, flags & VMM_REPLACE ? VMM_FLUSH_CHANGED : VMM_FLUSH_MADE);
@@ -1080,6 +1103,7 @@ VMM_INLINE void vmm_range_fill(const vmm_paging_t *p, const vmm_tables_t *t, vmm
         pa += span;
         left -= span;
     }
+    return VMM_OK;
 }
 
 /* The body of NAME_map; see there. */
@@ -1093,6 +1117,7 @@ VMM_OUTLINE vmm_status_t vmm_pt_map(const vmm_paging_t *p, const vmm_tables_t *t
     if (status) return status;
     if (pa & vmm_low_mask(p->page_shift)) return VMM_E_ALIGN;
     if (pa + (bytes - 1) < pa || ((pa + (bytes - 1)) & ~vmm_low_mask(width))) return VMM_E_RANGE;
+    if (flags & ~(uint32_t)VMM_MAP_FLAGS) return VMM_E_ARGUMENT;
     if (!vmm_flags_fit(p, flags)) return VMM_E_RIGHTS;
     status = vmm_range_read(p, t, va, bytes, !(flags & VMM_REPLACE), false);
     if (status == VMM_OK) status = vmm_need_map(p, t, va, pa, bytes, flags, need);
@@ -1102,8 +1127,9 @@ VMM_OUTLINE vmm_status_t vmm_pt_map(const vmm_paging_t *p, const vmm_tables_t *t
         vmm_napot_cut_at(p, t, va);
         vmm_napot_cut_at(p, t, va + bytes);
     }
-    vmm_range_fill(p, t, va, pa, bytes, flags, &reserve);
-    return VMM_OK;
+    status = vmm_range_fill(p, t, va, pa, bytes, flags, &reserve);
+    vmm_reserve_give(p, t, &reserve);
+    return status;
 }
 
 /* Clears entries up to the first that is as valid as `valid` says not. Returns how many. */
@@ -1184,6 +1210,7 @@ VMM_OUTLINE vmm_status_t vmm_pt_protect(const vmm_paging_t *p, const vmm_tables_
     uint64_t left = bytes;
     vmm_status_t status = vmm_range_check(p, va, bytes);
     if (status) return status;
+    if (flags & ~(uint32_t)VMM_RIGHT_FLAGS) return VMM_E_ARGUMENT;
     if (!vmm_flags_fit(p, flags)) return VMM_E_RIGHTS;
     status = vmm_range_read(p, t, va, bytes, false, true);
     if (status == VMM_OK) status = vmm_range_cut(p, t, va, bytes);
@@ -1455,10 +1482,14 @@ typedef struct vmm_bank {
     uint32_t generation;   /**< Counts down; see above. */
 } vmm_bank_t;
 
-/** How accesses of one kind are done at present. */
-typedef struct vmm_view {
+/** What a hit of one kind of access reads. */
+typedef struct vmm_gate {
     vmm_front_slot_t *front; /**< This kind's slots in the bank; host address. */
     uint64_t limit;          /**< Highest `va + bias` of a hit. */
+} vmm_gate_t;
+
+/** How accesses of one kind are done at present, when they do not hit. */
+typedef struct vmm_view {
     uint64_t walk_key;       /**< As the bank's. */
     vmm_pte_t mask;          /**< Bits of a level-0 entry that decide in the common case ... */
     vmm_pte_t want;          /**< ... and what they must be; anything else is walked for. */
@@ -1472,6 +1503,7 @@ typedef struct vmm_view {
 /** The state of an instance that does not depend on its sizes. Snapshots copy it whole; host
  *  addresses in it are made new by NAME_flush_all after NAME_init of a copy. */
 typedef struct vmm_state {
+    vmm_gate_t gate[3];              /**< By enum vmm_access; first, where offsets are short. */
     vmm_view_t view[3];              /**< By enum vmm_access. */
     vmm_memory_t memory;             /**< As given to init. */
     vmm_bank_t bank[VMM_MAX_BANKS];  /**< Contexts remembered. */
@@ -1568,7 +1600,7 @@ VMM_INLINE size_t vmm_front_index(vmm_ref_t u, vmm_vaddr_t va)
 
 VMM_INLINE vmm_front_slot_t *vmm_front_slot_of(vmm_ref_t u, unsigned access, vmm_vaddr_t va)
 {
-    return &u.state->view[access].front[vmm_front_index(u, va)];
+    return &u.state->gate[access].front[vmm_front_index(u, va)];
 }
 
 /* Does the front hold all bytes of the access? The sum with bytes - 1 sees a crossing: it leaves
@@ -1578,7 +1610,7 @@ VMM_INLINE bool vmm_front_holds(vmm_ref_t u, unsigned access, vmm_vaddr_t va, un
     *slot = NULL;
     if (!vmm_has_front(u)) return false;
     *slot = vmm_front_slot_of(u, access, va);
-    return va + (*slot)->bias + (bytes - 1u) <= u.state->view[access].limit;
+    return va + (*slot)->bias + (bytes - 1u) <= u.state->gate[access].limit;
 }
 
 /* A bias that no address of its slot hits, in any generation: that of generation slots - 2. */
@@ -1600,9 +1632,8 @@ VMM_INLINE void vmm_bank_clear(vmm_ref_t u, unsigned bank)
 VMM_INLINE void vmm_front_fill(vmm_ref_t u, unsigned access, vmm_vaddr_t va, uintptr_t host, unsigned page_shift,
                                vmm_front_slot_t *slot)
 {
-    const vmm_view_t *view = &u.state->view[access];
     const uint64_t page_mask = vmm_low_mask(vmm_base(u)->page_shift);
-    slot->bias = (view->limit - va) & ~page_mask; /* the low bits of limit are ones: nothing is borrowed */
+    slot->bias = (u.state->gate[access].limit - va) & ~page_mask; /* the low bits of limit are ones: nothing is borrowed */
     slot->addend = host - va;
     if (page_shift != vmm_base(u)->page_shift) vmm_pieces_note(&u.state->front_pieces, va, page_shift);
 }
@@ -1635,8 +1666,7 @@ VMM_INLINE uint32_t vmm_tlb_scope(vmm_ref_t u, unsigned asid)
 VMM_INLINE uint64_t vmm_tlb_vpn(vmm_ref_t u, vmm_vaddr_t va, unsigned level)
 {
     const vmm_paging_t *p = vmm_widest(u);
-    if (p->vaddr_rule == VMM_VADDR_WRAP) va &= vmm_low_mask(p->vaddr_bits);
-    return va >> vmm_level_shift(p, level);
+    return vmm_wrap(p, va) >> vmm_level_shift(p, level);
 }
 
 /* First way of the set that a VPN belongs to. */
@@ -1880,16 +1910,15 @@ VMM_INLINE void vmm_view_shortcut(vmm_ref_t u, unsigned access)
 /* What a view takes from its bank and loses with it at every flush. */
 VMM_INLINE void vmm_view_renew(vmm_ref_t u, unsigned access, unsigned bank)
 {
-    vmm_view_t *view = &u.state->view[access];
     const unsigned page_shift = vmm_base(u)->page_shift;
-    view->walk_key = u.state->bank[bank].walk_key;
-    view->limit = ((uint64_t)(u.state->bank[bank].generation + 1u) << page_shift) - 1u;
+    u.state->view[access].walk_key = u.state->bank[bank].walk_key;
+    u.state->gate[access].limit = ((uint64_t)(u.state->bank[bank].generation + 1u) << page_shift) - 1u;
 }
 
 VMM_INLINE void vmm_view_attach(vmm_ref_t u, unsigned access, unsigned bank)
 {
     u.state->view[access].bank = bank;
-    u.state->view[access].front = vmm_front_slots(u, bank, access);
+    u.state->gate[access].front = vmm_front_slots(u, bank, access);
     vmm_view_renew(u, access, bank);
 }
 
@@ -2027,7 +2056,7 @@ VMM_INLINE vmm_status_t vmm_mmu_identity(vmm_ref_t u, unsigned access, vmm_vaddr
     const vmm_paging_t *p = vmm_widest(u);
     const unsigned width = u.state->memory.paddr_bits ? u.state->memory.paddr_bits : p->paddr_bits;
     VMM_SET(t, 0, sizeof *t);
-    if (p->vaddr_rule == VMM_VADDR_WRAP) va &= vmm_low_mask(p->vaddr_bits);
+    va = vmm_wrap(p, va);
     t->paddr = va;
     t->flags = VMM_R | VMM_W | VMM_X | VMM_U | VMM_A | VMM_D;
     t->page_shift = p->page_shift;
@@ -2150,7 +2179,7 @@ VMM_INLINE vmm_status_t vmm_mmu_far(vmm_ref_t u, unsigned access, vmm_vaddr_t va
     const uint64_t room = page_mask - (va & page_mask) + 1;
     const unsigned parts = bytes > room ? 2 : 1;
     const unsigned size[2] = {parts == 2 ? (unsigned)room : bytes, parts == 2 ? bytes - (unsigned)room : 0};
-    const vmm_vaddr_t start[2] = {va, va + size[0]};
+    const vmm_vaddr_t start[2] = {va, vmm_wrap(vmm_widest(u), va + size[0])};
     uint8_t *at[2] = {(uint8_t *)data, (uint8_t *)data + size[0]};
     vmm_translation_t t[2];
     unsigned i, order;
@@ -2713,10 +2742,10 @@ VMM_EXTERN_C vmm_status_t vmm_print_tables(FILE *out, const vmm_paging_t *paging
     VMM_STATIC_ASSERT((tlbs) == 1 || (tlbs) == 2, "there are one or two TLBs");                                  \
     VMM_EMPTY_ARRAYS_BEGIN                                                                                       \
     typedef struct NAME##_mmu {                                                                                  \
+        vmm_state_t state;                                                                                       \
         vmm_fault_t fault;                                                                                       \
         vmm_stats_t stats;                                                                                       \
         VMM_REGISTERS_##REGISTERS registers;                                                                     \
-        vmm_state_t state;                                                                                       \
         vmm_front_slot_t front[(banks) * 3 * (front_n)];                                               \
         vmm_walk_slot_t walk[walk_n];                                                                  \
         vmm_tlb_key_t tlb_key[(tlbs) * (sets) * (ways)];                                               \
@@ -3250,7 +3279,7 @@ vmm_status_t NAME_destroy(vmm_tables_t *tables);
  *  @param flags   rights and marks (VMM_R ... VMM_D), VMM_REPLACE, VMM_NO_HUGE, VMM_NONCACHED, VMM_IO.
  *  A mark that is not set is left for the processor to set, or to fault on.
  *  @return VMM_OK; VMM_E_ALIGN; VMM_E_RANGE when the range is empty, wraps or leaves either address
- *  space; VMM_E_RIGHTS when the format cannot say them; VMM_E_MAPPED when a page is mapped there
+ *  space; VMM_E_ARGUMENT for an unknown flag; VMM_E_RIGHTS when the format cannot say them; VMM_E_MAPPED when a page is mapped there
  *  and VMM_REPLACE is not set; VMM_E_NO_FRAME; VMM_E_TABLE. O(entries written + tables).
  *  Calls take, give and flush.
  *  
@@ -3271,7 +3300,8 @@ vmm_status_t NAME_unmap(vmm_tables_t *tables, vmm_vaddr_t va, uint64_t bytes);
  *  @param va      first virtual address
  *  @param bytes   length
  *  @param flags   VMM_R, VMM_W, VMM_X, VMM_U, VMM_G
- *  @return VMM_OK; VMM_E_NOT_MAPPED when there is a hole; else as NAME_unmap, and VMM_E_RIGHTS. */
+ *  @return VMM_OK; VMM_E_NOT_MAPPED when there is a hole; VMM_E_ARGUMENT for another flag; VMM_E_RIGHTS;
+ *  else as NAME_unmap. */
 vmm_status_t NAME_protect(vmm_tables_t *tables, vmm_vaddr_t va, uint64_t bytes, uint32_t flags);
 
 /** Tells what an address is mapped to, by the entries alone.
