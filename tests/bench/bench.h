@@ -5,6 +5,10 @@
 #ifndef BENCH_H
 #define BENCH_H
 
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L /* clock_gettime under -std=c11; include this header first */
+#endif
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,8 +66,8 @@ static void bench_head(const char *title)
 }
 
 /* Both do the same `operations`; the time of one operation of each is compared. */
-static void bench_pair(const char *name, const char *against, double operations, bench_run_t ours, void *our_data,
-                       bench_run_t theirs, void *their_data)
+static inline void bench_pair(const char *name, const char *against, double operations, bench_run_t ours,
+                              void *our_data, bench_run_t theirs, void *their_data)
 {
     double one[BENCH_TURNS], other[BENCH_TURNS], ratio[BENCH_TURNS];
     int turn;
