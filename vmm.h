@@ -32,8 +32,8 @@
  * physical memory [1]; and returns a value, or a fault that says which rule failed. Tables are
  * edited by range [3]. Registers of a processor choose how accesses are judged [6].
  *
- * Define VMM_IMPLEMENTATION before the include in exactly one file of the program if names or
- * printers of Part III are used (NAME_explain, NAME_dump). The instance `vmm_` is stamped from the
+ * Define VMM_IMPLEMENTATION before the include in exactly one file of the program if it uses names or
+ * printers of Part III (NAME_explain, NAME_dump), or the instance `vmm_`, which is stamped from the
  * options of vmm_config.h at the end of this file.
  *
  * Sections
@@ -80,13 +80,13 @@ typedef struct vmm_memory {
     vmm_paddr_t base;    /**< Physical address of its first byte. */
     uint64_t size;       /**< Bytes. */
     vmm_bus_t bus;       /**< Everything else; all zero: nothing. */
-    uint8_t paddr_bits;  /**< Physical address width that is implemented; 0: the format's. */
+    uint8_t paddr_bits;  /**< Physical address width that is implemented, when it is less than the format's; 0: the format's. */
 } vmm_memory_t;
 
 /** @cond internal */
 typedef uint16_t VMM_MAY_ALIAS vmm_any16_t;
 typedef uint32_t VMM_MAY_ALIAS vmm_any32_t;
-typedef uint64_t VMM_MAY_ALIAS vmm_any64_t;
+typedef uint64_t VMM_MAY_ALIAS __attribute__((aligned(8))) vmm_any64_t; /* 32-bit x86 would say 4 */
 
 VMM_INLINE uint64_t vmm_low_mask(unsigned bits)
 {
@@ -156,13 +156,20 @@ VMM_INLINE uint8_t *vmm_mem_host(const vmm_memory_t *memory, vmm_paddr_t paddr, 
     return (uint8_t *)memory->ram + (size_t)offset;
 }
 
+/** @cond internal: the narrower of what memory implements and what the format can say. */
+VMM_INLINE unsigned vmm_mem_width(const vmm_memory_t *memory, const vmm_paging_t *p)
+{
+    return memory->paddr_bits && memory->paddr_bits < p->paddr_bits ? memory->paddr_bits : p->paddr_bits;
+}
+/** @endcond */
+
 /** Checks a memory against the format that will walk it.
  *  @return VMM_OK; VMM_E_ARGUMENT when ram is null or larger than the host can address;
  *  VMM_E_ALIGN; VMM_E_RANGE when the size is 0, wraps, or lies above the physical width. */
 VMM_INLINE vmm_status_t vmm_mem_check(const vmm_memory_t *memory, const vmm_paging_t *p)
 {
     const uint64_t page_mask = vmm_low_mask(p->page_shift);
-    const unsigned width = memory->paddr_bits ? memory->paddr_bits : p->paddr_bits;
+    const unsigned width = vmm_mem_width(memory, p);
     if (memory->ram == NULL || memory->size > SIZE_MAX) return VMM_E_ARGUMENT;
     if (((memory->base | memory->size) & page_mask) || ((uintptr_t)memory->ram & 7)) return VMM_E_ALIGN;
     if (memory->size == 0 || memory->base + (memory->size - 1) < memory->base) return VMM_E_RANGE;
@@ -170,9 +177,18 @@ VMM_INLINE vmm_status_t vmm_mem_check(const vmm_memory_t *memory, const vmm_pagi
     return VMM_OK;
 }
 
-/** @cond internal: one piece of at most 8 bytes inside one page, in RAM or over the bus.
+/** @cond internal: a part of at most 8 bytes inside one page, in RAM or over the bus. A part that is
+ *  the whole access goes over the bus as it is, another in pieces aligned to their size.
  *  @return 0, or what the bus returned. */
-VMM_INLINE int vmm_mem_read(const vmm_memory_t *memory, vmm_paddr_t paddr, uint8_t *to, unsigned bytes)
+VMM_INLINE unsigned vmm_bus_piece(vmm_paddr_t paddr, unsigned bytes, bool whole)
+{
+    unsigned piece = 8;
+    if (whole) return bytes;
+    while (piece > bytes || (paddr & (piece - 1u))) piece /= 2;
+    return piece;
+}
+
+VMM_INLINE int vmm_mem_read(const vmm_memory_t *memory, vmm_paddr_t paddr, uint8_t *to, unsigned bytes, bool whole)
 {
     const uint8_t *host = vmm_mem_host(memory, paddr, bytes);
     if (host) {
@@ -181,7 +197,7 @@ VMM_INLINE int vmm_mem_read(const vmm_memory_t *memory, vmm_paddr_t paddr, uint8
     }
     if (!memory->bus.read) return -1;
     while (bytes) {
-        unsigned piece = (bytes & (bytes - 1)) == 0 ? bytes : 1;
+        const unsigned piece = vmm_bus_piece(paddr, bytes, whole);
         uint64_t value = 0;
         const int refused = memory->bus.read(memory->bus.user, paddr, &value, piece);
         if (refused) return refused;
@@ -193,7 +209,7 @@ VMM_INLINE int vmm_mem_read(const vmm_memory_t *memory, vmm_paddr_t paddr, uint8
     return 0;
 }
 
-VMM_INLINE int vmm_mem_write(const vmm_memory_t *memory, vmm_paddr_t paddr, const uint8_t *from, unsigned bytes)
+VMM_INLINE int vmm_mem_write(const vmm_memory_t *memory, vmm_paddr_t paddr, const uint8_t *from, unsigned bytes, bool whole)
 {
     uint8_t *host = vmm_mem_host(memory, paddr, bytes);
     if (host) {
@@ -202,7 +218,7 @@ VMM_INLINE int vmm_mem_write(const vmm_memory_t *memory, vmm_paddr_t paddr, cons
     }
     if (!memory->bus.write) return -1;
     while (bytes) {
-        unsigned piece = (bytes & (bytes - 1)) == 0 ? bytes : 1;
+        const unsigned piece = vmm_bus_piece(paddr, bytes, whole);
         const int refused = memory->bus.write(memory->bus.user, paddr, vmm_get(from, piece), piece);
         if (refused) return refused;
         paddr += piece;
@@ -240,7 +256,7 @@ typedef struct vmm_translation {
     vmm_paddr_t paddr;    /**< Physical address of the byte. */
     vmm_paddr_t table;    /**< Physical address of the last table read. */
     vmm_paddr_t pte_addr; /**< Physical address of the leaf entry; 0 when translation is off. */
-    vmm_pte_t pte;        /**< The leaf entry, with the marks that this access set. */
+    vmm_pte_t pte;        /**< The leaf entry, as it was read; flags have the marks that were set since. */
     uint8_t flags;        /**< Rights and marks, enum vmm_flags, of all levels that grant. */
     uint8_t level;        /**< Level of the leaf. */
     uint8_t page_shift;   /**< log2 of the bytes that this translation covers. */
@@ -268,10 +284,11 @@ VMM_INLINE uint32_t vmm_level_index(const vmm_paging_t *p, unsigned level, vmm_v
     return (uint32_t)((va >> vmm_level_shift(p, level)) & vmm_low_mask(p->index_bits[level]));
 }
 
-/** Bytes of a table of a level. */
+/** Bytes that a table of a level takes, at least 8. */
 VMM_INLINE uint64_t vmm_table_bytes(const vmm_paging_t *p, unsigned level)
 {
-    return (uint64_t)p->pte_bytes << p->index_bits[level];
+    const uint64_t bytes = (uint64_t)p->pte_bytes << p->index_bits[level];
+    return bytes < 8 ? 8 : bytes;
 }
 
 /** Whether an address lies in the address space of a format; see enum vmm_vaddr_rule. */
@@ -280,7 +297,7 @@ VMM_INLINE bool vmm_canonical(const vmm_paging_t *p, vmm_vaddr_t va)
     const uint64_t above = p->vaddr_bits >= 64 ? 0 : va >> (p->vaddr_bits & 63);
     const bool top = (va >> (p->vaddr_bits - 1)) & 1;
     switch (p->vaddr_rule) {
-    case VMM_VADDR_SIGN: return above == (top ? ~UINT64_C(0) >> (p->vaddr_bits & 63) : 0);
+    case VMM_VADDR_SIGN: return p->vaddr_bits >= 64 || above == (top ? ~UINT64_C(0) >> (p->vaddr_bits & 63) : 0);
     case VMM_VADDR_ZERO: return above == 0;
     default: return true;
     }
@@ -467,10 +484,10 @@ VMM_INLINE vmm_status_t vmm_walk(const vmm_paging_t *p, const vmm_memory_t *memo
                                  const vmm_judge_t *judge, unsigned access, vmm_vaddr_t va, vmm_translation_t *t,
                                  vmm_fault_t *fault, vmm_step_t *steps, unsigned *count)
 {
-    const unsigned width = memory->paddr_bits ? memory->paddr_bits : p->paddr_bits;
+    const unsigned width = vmm_mem_width(memory, p);
     unsigned level = p->levels - 1u, shift = vmm_level_shift(p, level), rule;
     unsigned granted = VMM_R | VMM_W | VMM_X | VMM_U;
-    vmm_pte_t pte;
+    vmm_pte_t pte, was;
     uint8_t *host;
 
     t->table = root;
@@ -484,7 +501,7 @@ VMM_INLINE vmm_status_t vmm_walk(const vmm_paging_t *p, const vmm_memory_t *memo
         host = vmm_mem_host(memory, t->pte_addr, p->pte_bytes);
         if (!host || ((t->pte_addr - memory->base) & (p->pte_bytes - 1u)))
             return vmm_fault_set(fault, VMM_ACCESS_FAULT, access, VMM_RULE_TABLE_MEMORY, level, va, t->pte_addr, 0);
-        pte = vmm_pte_load(p, host);
+        was = pte = vmm_pte_load(p, host);
         if (steps) {
             const vmm_step_t step = {t->pte_addr, pte, index, (uint8_t)level};
             steps[(*count)++] = step;
@@ -506,13 +523,13 @@ VMM_INLINE vmm_status_t vmm_walk(const vmm_paging_t *p, const vmm_memory_t *memo
         if (!again) break; /* the manual: return to step 2 when the entry has changed */
         if (steps) --*count;
     }
-    t->pte = pte;
+    t->pte = was;
     t->flags = (uint8_t)(t->flags | (vmm_pte_flags(p, pte) & (VMM_A | VMM_D)));
     t->level = (uint8_t)level;
     t->page_shift = (uint8_t)vmm_pte_page_shift(p, pte, level);
     t->paddr = (vmm_pte_paddr(p, pte) & ~vmm_low_mask(t->page_shift)) | (va & vmm_low_mask(t->page_shift));
     if (t->paddr & ~vmm_low_mask(width))
-        return vmm_fault_set(fault, VMM_ACCESS_FAULT, access, VMM_RULE_PADDR_WIDTH, level, va, t->pte_addr, pte);
+        return vmm_fault_set(fault, VMM_ACCESS_FAULT, access, VMM_RULE_PADDR_WIDTH, level, va, t->pte_addr, was);
     return VMM_OK;
 }
 /** @} */
@@ -552,7 +569,8 @@ typedef struct vmm_tables {
     const vmm_memory_t *memory; /**< Where the tables lie: always in the RAM window. */
     vmm_paddr_t root;           /**< The top table. */
     uint32_t format;            /**< Which format of the instance's architecture; 0: the first. */
-    /** Hands out a piece of RAM for a table, aligned to its size, any content. Not 0: none left. */
+    /** Hands out a piece of RAM for a table, aligned to its size and to a page, of any content. Not
+     *  0: none left. */
     int (*take)(void *user, uint64_t bytes, vmm_paddr_t *table);
     /** Takes a table back; null: tables are never given back. */
     void (*give)(void *user, vmm_paddr_t table, uint64_t bytes);
@@ -962,7 +980,7 @@ VMM_INLINE void vmm_napot_cut_at(const vmm_paging_t *p, const vmm_tables_t *t, v
     vmm_cursor_t c = vmm_cursor_open(p, t);
     uint8_t *entry;
     vmm_pte_t pte;
-    unsigned i;
+    unsigned i, cut = 0;
     if (p->rules != VMM_RULES_RISCV || p->pte_bytes != 8 || !(va & (group - 1))) return;
     if (vmm_cursor_go(&c, va & ~(group - 1), 0, &entry) || c.level > 0) return;
     for (i = 0; i < 16; i++, entry += p->pte_bytes) {
@@ -970,8 +988,9 @@ VMM_INLINE void vmm_napot_cut_at(const vmm_paging_t *p, const vmm_tables_t *t, v
         if (!(pte & p->valid) || !(pte & VMM_RISCV_N)) continue;
         pte = (pte & ~(VMM_RISCV_N | vmm_pte_frame(p, group - 1))) | vmm_pte_frame(p, (vmm_paddr_t)i << p->page_shift);
         vmm_pte_store(p, entry, pte);
+        cut++;
     }
-    vmm_tell_flush(t, va & ~(group - 1), group, p->page_shift, VMM_FLUSH_CHANGED);
+    if (cut) vmm_tell_flush(t, va & ~(group - 1), group, p->page_shift, VMM_FLUSH_CHANGED);
 }
 
 /* Makes leaves begin at both ends of a range. All or nothing. */
@@ -1008,18 +1027,20 @@ VMM_INLINE unsigned vmm_fitting_level(const vmm_paging_t *p, vmm_vaddr_t va, vmm
     return best;
 }
 
-/* Goes to where the next leaf of a map is put, as far down as tables lead. A table that stands
- * where a huge page would fit stays and is gone down through: *level becomes 0. */
+/* Goes to where the next leaf of a map is put, as far down as tables lead. A table that stands where
+ * a huge page would fit stays and is gone down through: *level becomes the next that takes leaves. */
 VMM_INLINE vmm_status_t vmm_cursor_place(vmm_cursor_t *c, vmm_vaddr_t va, unsigned *level, uint8_t **entry)
 {
     const vmm_paging_t *p = c->p;
-    const vmm_status_t status = vmm_cursor_go(c, va, *level, entry);
-    vmm_pte_t pte;
-    if (status || *level == 0 || c->level != *level) return status;
-    pte = vmm_pte_load(p, *entry);
-    if (!(pte & p->valid) || vmm_pte_is_leaf(p, pte, *level)) return VMM_OK;
-    *level = 0;
-    return vmm_cursor_go(c, va, 0, entry);
+    vmm_status_t status = vmm_cursor_go(c, va, *level, entry);
+    while (status == VMM_OK && *level > 0 && c->level == *level) {
+        const vmm_pte_t pte = vmm_pte_load(p, *entry);
+        if (!(pte & p->valid) || vmm_pte_is_leaf(p, pte, *level)) break;
+        do --*level;
+        while (*level > 0 && !((p->leaf_levels >> *level) & 1));
+        status = vmm_cursor_go(c, va, *level, entry);
+    }
+    return status;
 }
 
 /* Counts the tables that a map will take: missing ones, and those that break a leaf in the way. */
@@ -1110,7 +1131,7 @@ VMM_INLINE vmm_status_t vmm_range_fill(const vmm_paging_t *p, const vmm_tables_t
 VMM_OUTLINE vmm_status_t vmm_pt_map(const vmm_paging_t *p, const vmm_tables_t *t, vmm_vaddr_t va, vmm_paddr_t pa,
                                     uint64_t bytes, uint32_t flags)
 {
-    const unsigned width = t->memory->paddr_bits ? t->memory->paddr_bits : p->paddr_bits;
+    const unsigned width = vmm_mem_width(t->memory, p);
     uint64_t need[VMM_MAX_LEVELS] = {0, 0, 0, 0, 0, 0};
     vmm_reserve_t reserve;
     vmm_status_t status = vmm_range_check(p, va, bytes);
@@ -1448,8 +1469,9 @@ typedef struct vmm_tlb_key {
 typedef struct vmm_tlb_entry {
     vmm_paddr_t paddr; /**< First byte of the page. */
     uint64_t stamp;    /**< Time of the last use (LRU) or of the filling (FIFO). */
-    uint8_t flags;     /**< Rights and marks at the time of filling. */
-    uint8_t level;     /**< Level of the leaf. */
+    uint8_t flags;      /**< Rights and marks at the time of filling. */
+    uint8_t level;      /**< Level of the leaf. */
+    uint8_t page_shift; /**< log2 of the bytes of its page, or of the contiguous group it belongs to. */
 } vmm_tlb_entry_t;
 
 /** What is counted. The front counts nothing, so hits and misses are exact when it has no slots. */
@@ -1500,8 +1522,8 @@ typedef struct vmm_view {
 /** Most banks that a front may have. */
 #define VMM_MAX_BANKS 8
 
-/** The state of an instance that does not depend on its sizes. Snapshots copy it whole; host
- *  addresses in it are made new by NAME_flush_all after NAME_init of a copy. */
+/** The state of an instance that does not depend on its sizes. It holds host addresses of slots and
+ *  of RAM: NAME_flush_all makes them new in a copy. */
 typedef struct vmm_state {
     vmm_gate_t gate[3];              /**< By enum vmm_access; first, where offsets are short. */
     vmm_view_t view[3];              /**< By enum vmm_access. */
@@ -1635,7 +1657,7 @@ VMM_INLINE void vmm_front_fill(vmm_ref_t u, unsigned access, vmm_vaddr_t va, uin
     const uint64_t page_mask = vmm_low_mask(vmm_base(u)->page_shift);
     slot->bias = (u.state->gate[access].limit - va) & ~page_mask; /* the low bits of limit are ones: nothing is borrowed */
     slot->addend = host - va;
-    if (page_shift != vmm_base(u)->page_shift) vmm_pieces_note(&u.state->front_pieces, va, page_shift);
+    if (page_shift != vmm_base(u)->page_shift) vmm_pieces_note(&u.state->front_pieces, vmm_wrap(vmm_widest(u), va), page_shift);
 }
 
 /* -- walk cache -- */
@@ -1766,8 +1788,9 @@ VMM_INLINE void vmm_tlb_fill(vmm_ref_t u, unsigned access, unsigned asid, vmm_va
     u.tlb_entry[at].paddr = t->paddr & ~vmm_low_mask(shift);
     u.tlb_entry[at].flags = t->flags;
     u.tlb_entry[at].level = (uint8_t)level;
+    u.tlb_entry[at].page_shift = t->page_shift;
     u.state->tlb_levels |= 1u << level;
-    if (t->page_shift != shift) vmm_pieces_note(&u.state->tlb_pieces, va, t->page_shift);
+    if (t->page_shift != shift) vmm_pieces_note(&u.state->tlb_pieces, vmm_wrap(vmm_widest(u), va), t->page_shift);
     vmm_tlb_touch(u, at, true);
 }
 
@@ -1832,30 +1855,28 @@ VMM_INLINE bool vmm_same_context(const vmm_context_t *one, const vmm_context_t *
            one->judge.features == other->judge.features;
 }
 
-/* A new key for the walk cache. When keys run out, the cache is cleared and all banks are stale. */
-VMM_INLINE uint64_t vmm_walk_key_new(vmm_ref_t u)
+/* Before keys are given out: are two left, as many as one change can need? If not, the walk cache is
+ * cleared, keys begin anew, and every bank is stale. */
+VMM_INLINE void vmm_walk_keys_renew(vmm_ref_t u)
 {
     vmm_state_t *s = u.state;
     size_t i;
-    if (!vmm_has_walk_cache(u)) return 0;
-    if (VMM_UNLIKELY(s->walk_keys >= vmm_low_mask(vmm_walk_shift(u)))) {
-        for (i = 0; i < u.model->walk_slots; i++) u.walk[i].tag = 0; /* key 0 is nobody's */
-        s->walk_keys = 0;
-        s->epoch++;
-    }
-    return ++s->walk_keys;
+    if (!vmm_has_walk_cache(u) || VMM_LIKELY(s->walk_keys + 2 <= vmm_low_mask(vmm_walk_shift(u)))) return;
+    for (i = 0; i < u.model->walk_slots; i++) u.walk[i].tag = 0; /* key 0 is nobody's */
+    s->walk_keys = 0;
+    s->epoch++;
 }
 
 /* The key of a bank's space: that of another bank of the same space, else a new one. */
 VMM_INLINE uint64_t vmm_walk_key_of(vmm_ref_t u, unsigned bank)
 {
-    const vmm_state_t *s = u.state;
+    vmm_state_t *s = u.state;
     unsigned other;
     for (other = 0; other < s->banks_used; other++)
         if (other != bank && s->bank[other].epoch == s->epoch &&
             vmm_same_space(&s->bank[other].context, &s->bank[bank].context))
             return s->bank[other].walk_key;
-    return vmm_walk_key_new(u);
+    return ++s->walk_keys;
 }
 
 /* Makes a bank forget: the next generation, and another key. */
@@ -1907,19 +1928,13 @@ VMM_INLINE void vmm_view_shortcut(vmm_ref_t u, unsigned access)
     view->want = (yes ^ p->inverted) & yes;
 }
 
-/* What a view takes from its bank and loses with it at every flush. */
-VMM_INLINE void vmm_view_renew(vmm_ref_t u, unsigned access, unsigned bank)
-{
-    const unsigned page_shift = vmm_base(u)->page_shift;
-    u.state->view[access].walk_key = u.state->bank[bank].walk_key;
-    u.state->gate[access].limit = ((uint64_t)(u.state->bank[bank].generation + 1u) << page_shift) - 1u;
-}
-
 VMM_INLINE void vmm_view_attach(vmm_ref_t u, unsigned access, unsigned bank)
 {
+    const unsigned page_shift = vmm_base(u)->page_shift;
     u.state->view[access].bank = bank;
+    u.state->view[access].walk_key = u.state->bank[bank].walk_key;
     u.state->gate[access].front = vmm_front_slots(u, bank, access);
-    vmm_view_renew(u, access, bank);
+    u.state->gate[access].limit = ((uint64_t)(u.state->bank[bank].generation + 1u) << page_shift) - 1u;
 }
 
 /* Makes the views agree with the contexts that registers ask for. Two that differ need two banks. */
@@ -1930,6 +1945,7 @@ VMM_INLINE void vmm_views_set(vmm_ref_t u, const vmm_context_t *data, const vmm_
         u.state->view[access].context = access == VMM_FETCH ? *fetch : *data;
         vmm_view_shortcut(u, access);
     }
+    vmm_walk_keys_renew(u);
     fetch_bank = vmm_bank_of(u, fetch, VMM_MAX_BANKS);
     data_bank = vmm_same_context(data, fetch) ? fetch_bank : vmm_bank_of(u, data, fetch_bank);
     vmm_view_attach(u, VMM_READ, data_bank);
@@ -1943,12 +1959,13 @@ VMM_INLINE void vmm_front_flush_all(vmm_ref_t u)
     vmm_state_t *s = u.state;
     const unsigned data_bank = s->view[VMM_READ].bank, fetch_bank = s->view[VMM_FETCH].bank;
     if (!vmm_has_front(u) && !vmm_has_walk_cache(u)) return;
+    vmm_walk_keys_renew(u);
     s->epoch++;
-    vmm_bank_renew(u, data_bank, vmm_walk_key_new(u));
-    vmm_view_renew(u, VMM_READ, data_bank);
-    vmm_view_renew(u, VMM_WRITE, data_bank);
+    vmm_bank_renew(u, data_bank, ++s->walk_keys);
+    vmm_view_attach(u, VMM_READ, data_bank);
+    vmm_view_attach(u, VMM_WRITE, data_bank);
     if (fetch_bank != data_bank) vmm_bank_renew(u, fetch_bank, vmm_walk_key_of(u, fetch_bank));
-    vmm_view_renew(u, VMM_FETCH, fetch_bank);
+    vmm_view_attach(u, VMM_FETCH, fetch_bank);
     vmm_pieces_none(&s->front_pieces);
 }
 
@@ -1987,7 +2004,7 @@ VMM_INLINE vmm_status_t vmm_mmu_init(vmm_ref_t u, const vmm_memory_t *memory)
     unsigned bank, f;
     size_t i;
     vmm_status_t status;
-    if (!memory || (u.model->check && *u.model->check != 1)) return VMM_E_ARGUMENT;
+    if (!memory) return VMM_E_ARGUMENT;
     for (f = 0; f < u.model->arch->formats; f++) {
         status = vmm_mem_check(memory, u.model->arch->format[f]);
         if (status) return status;
@@ -2054,11 +2071,12 @@ VMM_INLINE vmm_status_t vmm_walk_as(vmm_ref_t u, const vmm_paging_t *p, const vm
 VMM_INLINE vmm_status_t vmm_mmu_identity(vmm_ref_t u, unsigned access, vmm_vaddr_t va, vmm_translation_t *t)
 {
     const vmm_paging_t *p = vmm_widest(u);
-    const unsigned width = u.state->memory.paddr_bits ? u.state->memory.paddr_bits : p->paddr_bits;
+    const unsigned width = vmm_mem_width(&u.state->memory, p);
     VMM_SET(t, 0, sizeof *t);
     va = vmm_wrap(p, va);
     t->paddr = va;
     t->flags = VMM_R | VMM_W | VMM_X | VMM_U | VMM_A | VMM_D;
+    t->level = p->levels; /* no entry was read */
     t->page_shift = p->page_shift;
     if (va & ~vmm_low_mask(width))
         return vmm_fault_set(u.fault, VMM_ACCESS_FAULT, access, VMM_RULE_PADDR_WIDTH, p->levels, va, 0, 0);
@@ -2095,10 +2113,10 @@ VMM_INLINE bool vmm_tlb_translate(vmm_ref_t u, const vmm_context_t *context, uns
     if (access == VMM_WRITE && !(entry->flags & VMM_D)) return false;
     t->flags = entry->flags;
     t->level = entry->level;
-    t->page_shift = (uint8_t)vmm_level_shift(p, entry->level);
-    t->paddr = entry->paddr | (va & vmm_low_mask(t->page_shift));
+    t->page_shift = entry->page_shift;
+    t->paddr = entry->paddr | (va & vmm_low_mask(vmm_level_shift(p, entry->level)));
     t->pte_addr = t->pte = t->table = 0;
-    return true;
+    return !(t->paddr & ~vmm_low_mask(vmm_mem_width(&u.state->memory, p))); /* a huge page may reach beyond */
 }
 
 /* An address becomes a location: TLB, then walk; both caches are filled. */
@@ -2126,15 +2144,14 @@ VMM_INLINE bool vmm_crosses(vmm_ref_t u, vmm_vaddr_t va, unsigned bytes)
     return (va & page_mask) > page_mask - (bytes - 1u);
 }
 
-/* Translates without the shortcut, and fills the front when the page is RAM. */
-VMM_INLINE enum vmm_reach vmm_mmu_full(vmm_ref_t u, unsigned access, vmm_vaddr_t va, unsigned bytes, uintptr_t *host)
+/* Translates one byte without the shortcut, and fills the front when its page is RAM. */
+VMM_INLINE enum vmm_reach vmm_mmu_full(vmm_ref_t u, unsigned access, vmm_vaddr_t va, vmm_translation_t *t,
+                                       uintptr_t *host)
 {
-    vmm_translation_t t;
-    if (vmm_crosses(u, va, bytes)) return VMM_REACH_FAR;
-    if (vmm_mmu_translate(u, access, va, &t)) return VMM_REACH_FAULT;
-    *host = (uintptr_t)vmm_mem_host(&u.state->memory, t.paddr, bytes);
+    if (vmm_mmu_translate(u, access, va, t)) return VMM_REACH_FAULT;
+    *host = (uintptr_t)vmm_mem_host(&u.state->memory, t->paddr, 1);
     if (!*host) return VMM_REACH_FAR;
-    if (vmm_has_front(u)) vmm_front_fill(u, access, va, *host, t.page_shift, vmm_front_slot_of(u, access, va));
+    if (vmm_has_front(u)) vmm_front_fill(u, access, va, *host, t->page_shift, vmm_front_slot_of(u, access, va));
     return VMM_REACH_HOST;
 }
 
@@ -2170,32 +2187,37 @@ VMM_INLINE enum vmm_reach vmm_mmu_shortcut(vmm_ref_t u, unsigned access, vmm_vad
     return VMM_REACH_HOST;
 }
 
-/* One access in physical memory, in one or two parts. A store asks the bus before it writes RAM, so
- * that a refusal finds memory as it was (two devices in one access excepted). */
-VMM_INLINE vmm_status_t vmm_mmu_far(vmm_ref_t u, unsigned access, vmm_vaddr_t va, void *data, unsigned bytes)
+/* Nothing answers at a place, or what does refuses. */
+VMM_INLINE vmm_status_t vmm_mmu_refused(vmm_ref_t u, unsigned access, vmm_vaddr_t va, const vmm_translation_t *t)
 {
-    const vmm_memory_t *memory = &u.state->memory;
+    vmm_fault_set(u.fault, VMM_ACCESS_FAULT, access, VMM_RULE_BUS, t->level, va, t->pte_addr, t->pte);
+    return vmm_mmu_faulted(u);
+}
+
+/* A part of an access, at a place that is known. */
+VMM_INLINE vmm_status_t vmm_mmu_transfer(vmm_ref_t u, unsigned access, vmm_vaddr_t va, const vmm_translation_t *t,
+                                         uint8_t *data, unsigned bytes, bool whole)
+{
+    const int refused = access == VMM_WRITE ? vmm_mem_write(&u.state->memory, t->paddr, data, bytes, whole)
+                                            : vmm_mem_read(&u.state->memory, t->paddr, data, bytes, whole);
+    return refused ? vmm_mmu_refused(u, access, va, t) : VMM_OK;
+}
+
+/* An access that crosses a page: both parts are translated, then moved. A store asks the bus before
+ * it writes RAM, so that a refusal finds memory as it was (two devices in one access excepted). */
+VMM_INLINE vmm_status_t vmm_mmu_crossing(vmm_ref_t u, unsigned access, vmm_vaddr_t va, uint8_t *data, unsigned bytes)
+{
     const uint64_t page_mask = vmm_low_mask(vmm_base(u)->page_shift);
-    const uint64_t room = page_mask - (va & page_mask) + 1;
-    const unsigned parts = bytes > room ? 2 : 1;
-    const unsigned size[2] = {parts == 2 ? (unsigned)room : bytes, parts == 2 ? bytes - (unsigned)room : 0};
-    const vmm_vaddr_t start[2] = {va, vmm_wrap(vmm_widest(u), va + size[0])};
-    uint8_t *at[2] = {(uint8_t *)data, (uint8_t *)data + size[0]};
-    vmm_translation_t t[2];
-    unsigned i, order;
-    for (i = 0; i < parts; i++)
-        if (vmm_mmu_translate(u, access, start[i], &t[i])) return VMM_FAULT;
-    order = access == VMM_WRITE && parts == 2 && vmm_mem_host(memory, t[0].paddr, size[0]) != NULL;
-    for (i = 0; i < parts; i++) {
-        const unsigned part = i ^ order;
-        const int refused = access == VMM_WRITE ? vmm_mem_write(memory, t[part].paddr, at[part], size[part])
-                                                : vmm_mem_read(memory, t[part].paddr, at[part], size[part]);
-        if (!refused) continue;
-        vmm_fault_set(u.fault, VMM_ACCESS_FAULT, access, VMM_RULE_BUS, t[part].level, start[part], t[part].pte_addr,
-                      t[part].pte);
-        return vmm_mmu_faulted(u);
-    }
-    return VMM_OK;
+    const unsigned room = (unsigned)(page_mask - (va & page_mask)) + 1u;
+    const vmm_vaddr_t next = vmm_wrap(vmm_widest(u), va + room);
+    vmm_translation_t first, second;
+    bool second_first;
+    if (vmm_mmu_translate(u, access, va, &first) || vmm_mmu_translate(u, access, next, &second)) return VMM_FAULT;
+    second_first = access == VMM_WRITE && vmm_mem_host(&u.state->memory, first.paddr, room) != NULL;
+    if (second_first && vmm_mmu_transfer(u, access, next, &second, data + room, bytes - room, false)) return VMM_FAULT;
+    if (vmm_mmu_transfer(u, access, va, &first, data, room, false)) return VMM_FAULT;
+    if (second_first) return VMM_OK;
+    return vmm_mmu_transfer(u, access, next, &second, data + room, bytes - room, false);
 }
 
 /* Do the bytes in memory already lie as the host's numbers do? */
@@ -2219,8 +2241,9 @@ VMM_INLINE void vmm_order(void *value, unsigned bytes, bool big_endian)
     }
 }
 
-/* Host address of one byte by the fastest stage that knows it. */
-VMM_INLINE enum vmm_reach vmm_mmu_host(vmm_ref_t u, unsigned access, vmm_vaddr_t va, uintptr_t *host)
+/* Host address of one byte by the fastest stage that knows it; *t only when it is far. */
+VMM_INLINE enum vmm_reach vmm_mmu_host(vmm_ref_t u, unsigned access, vmm_vaddr_t va, vmm_translation_t *t,
+                                       uintptr_t *host)
 {
     vmm_front_slot_t *slot;
     enum vmm_reach reach;
@@ -2229,19 +2252,26 @@ VMM_INLINE enum vmm_reach vmm_mmu_host(vmm_ref_t u, unsigned access, vmm_vaddr_t
         return VMM_REACH_HOST;
     }
     reach = vmm_mmu_shortcut(u, access, va, 1, slot, host);
-    return reach == VMM_REACH_FAR ? vmm_mmu_full(u, access, va, 1, host) : reach;
+    return reach == VMM_REACH_FAR ? vmm_mmu_full(u, access, va, t, host) : reach;
 }
 
-/* Any access, the long way: full translation; crossings and devices too. */
+/* Any access, the long way: full translation; crossings and devices too. Loads go through a buffer,
+ * so that a fault leaves the caller's value alone. */
 VMM_INLINE vmm_status_t vmm_mmu_long(vmm_ref_t u, unsigned access, vmm_vaddr_t va, void *data, unsigned bytes)
 {
+    vmm_translation_t t;
     uintptr_t host = 0;
-    const enum vmm_reach reach = vmm_mmu_full(u, access, va, bytes, &host);
-    if (reach == VMM_REACH_FAULT) return VMM_FAULT;
-    if (reach == VMM_REACH_FAR) return vmm_mmu_far(u, access, va, data, bytes);
-    if (access == VMM_WRITE) VMM_COPY((void *)host, data, bytes);
-    else VMM_COPY(data, (const void *)host, bytes);
-    return VMM_OK;
+    uint8_t buffer[8];
+    vmm_status_t status;
+    if (access == VMM_WRITE) VMM_COPY(buffer, data, bytes);
+    if (vmm_crosses(u, va, bytes)) {
+        status = vmm_mmu_crossing(u, access, va, buffer, bytes);
+    } else {
+        if (vmm_mmu_full(u, access, va, &t, &host) == VMM_REACH_FAULT) return VMM_FAULT;
+        status = vmm_mmu_transfer(u, access, va, &t, buffer, bytes, true);
+    }
+    if (status == VMM_OK && access != VMM_WRITE) VMM_COPY(data, buffer, bytes);
+    return status;
 }
 
 VMM_INLINE vmm_status_t vmm_mmu_long_store(vmm_ref_t u, vmm_vaddr_t va, uint64_t value, unsigned bytes)
@@ -2304,6 +2334,29 @@ VMM_INLINE vmm_status_t vmm_mmu_store_miss(vmm_ref_t u, vmm_vaddr_t va, uint64_t
     }
 }
 
+/* One page of a block: finds it, and with `move` copies. A place where nothing can answer is a fault
+ * at once, before any byte moves. */
+VMM_INLINE vmm_status_t vmm_mmu_block_page(vmm_ref_t u, unsigned access, vmm_vaddr_t va, uint8_t *data, size_t bytes,
+                                           bool move)
+{
+    const vmm_bus_t *bus = &u.state->memory.bus;
+    vmm_translation_t t;
+    uintptr_t host = 0;
+    size_t i;
+    switch (vmm_mmu_host(u, access, va, &t, &host)) {
+    case VMM_REACH_FAULT: return VMM_FAULT;
+    case VMM_REACH_HOST:
+        if (move && access == VMM_WRITE) VMM_COPY((void *)host, data, bytes);
+        if (move && access != VMM_WRITE) VMM_COPY(data, (const void *)host, bytes);
+        return VMM_OK;
+    default: break;
+    }
+    if (access == VMM_WRITE ? !bus->write : !bus->read) return vmm_mmu_refused(u, access, va, &t);
+    for (i = 0; move && i < bytes; i++, t.paddr++)
+        if (vmm_mmu_transfer(u, access, va + i, &t, data + i, 1, true)) return VMM_FAULT;
+    return VMM_OK;
+}
+
 /* Copies a block, page by page. A block of several pages is gone through twice: the first pass
  * only translates, so that a fault finds nothing copied. */
 VMM_INLINE vmm_status_t vmm_mmu_block(vmm_ref_t u, unsigned access, vmm_vaddr_t va, uint8_t *data, size_t bytes)
@@ -2311,19 +2364,12 @@ VMM_INLINE vmm_status_t vmm_mmu_block(vmm_ref_t u, unsigned access, vmm_vaddr_t 
     const size_t page = (size_t)1 << vmm_base(u)->page_shift;
     unsigned pass = bytes <= page - ((size_t)va & (page - 1u));
     for (; pass < 2; pass++) {
-        size_t done = 0, i;
+        size_t done = 0;
         while (done < bytes) {
-            const size_t room = page - ((size_t)(va + done) & (page - 1u));
-            const size_t piece = room < bytes - done ? room : bytes - done;
-            uintptr_t host = 0;
-            const enum vmm_reach reach = vmm_mmu_host(u, access, va + done, &host);
-            if (reach == VMM_REACH_FAULT) return VMM_FAULT;
-            if (pass == 1 && reach == VMM_REACH_HOST) {
-                if (access == VMM_WRITE) VMM_COPY((void *)host, data + done, piece);
-                else VMM_COPY(data + done, (const void *)host, piece);
-            }
-            for (i = 0; pass == 1 && reach == VMM_REACH_FAR && i < piece; i++)
-                if (vmm_mmu_far(u, access, va + done + i, data + done + i, 1)) return VMM_FAULT;
+            const vmm_vaddr_t at = vmm_wrap(vmm_widest(u), va + done);
+            const size_t room = page - ((size_t)at & (page - 1u)), left = bytes - done;
+            const size_t piece = room < left ? room : left;
+            if (vmm_mmu_block_page(u, access, at, data + done, piece, pass == 1)) return VMM_FAULT;
             done += piece;
         }
     }
@@ -2334,19 +2380,18 @@ VMM_INLINE vmm_status_t vmm_mmu_block(vmm_ref_t u, unsigned access, vmm_vaddr_t 
 VMM_INLINE vmm_status_t vmm_mmu_atomic_host(vmm_ref_t u, vmm_vaddr_t va, unsigned bytes, uintptr_t *host)
 {
     const vmm_paging_t *p = vmm_base(u);
+    vmm_translation_t t;
     enum vmm_reach reach;
     if (va & (bytes - 1u)) {
         vmm_fault_set(u.fault, VMM_ALIGN_FAULT, VMM_WRITE, VMM_RULE_ALIGN, p->levels, va, 0, 0);
         return vmm_mmu_faulted(u);
     }
     if (p->rules == VMM_RULES_GENERIC && p->read) { /* writing does not imply reading */
-        if (vmm_mmu_host(u, VMM_READ, va, host) == VMM_REACH_FAULT) return VMM_FAULT;
+        if (vmm_mmu_host(u, VMM_READ, va, &t, host) == VMM_REACH_FAULT) return VMM_FAULT;
     }
-    reach = vmm_mmu_host(u, VMM_WRITE, va, host);
-    if (reach == VMM_REACH_HOST) return VMM_OK;
+    reach = vmm_mmu_host(u, VMM_WRITE, va, &t, host);
     if (reach == VMM_REACH_FAULT) return VMM_FAULT;
-    vmm_fault_set(u.fault, VMM_ACCESS_FAULT, VMM_WRITE, VMM_RULE_BUS, p->levels, va, 0, 0);
-    return vmm_mmu_faulted(u);
+    return reach == VMM_REACH_HOST ? VMM_OK : vmm_mmu_refused(u, VMM_WRITE, va, &t);
 }
 
 /* Compare-and-swap of `bytes` bytes; *found receives what was there. */
@@ -2397,6 +2442,7 @@ VMM_INLINE void vmm_mmu_flush_asid(vmm_ref_t u, uint16_t asid)
 
 VMM_INLINE void vmm_mmu_flush_page(vmm_ref_t u, vmm_vaddr_t va, long asid)
 {
+    va = vmm_wrap(vmm_widest(u), va);
     vmm_front_flush_page(u, va);
     vmm_tlb_flush_page(u, va, asid);
 }
@@ -2420,7 +2466,8 @@ VMM_INLINE void vmm_mmu_flush_told(vmm_ref_t u, const vmm_flush_t *what)
 /* =============================================================== Part I  6. registers == */
 /** @defgroup vmm_registers 6. Register front ends
  *  What a processor's registers say becomes the context that accesses are judged in. Every change
- *  takes effect at once and forgets nothing: the front changes its bank, the TLB goes by ASID.
+ *  takes effect at once, and only one that changes what an entry means (menvcfg, extensions) forgets
+ *  anything: for the others the front changes its bank, and the TLB goes by ASID.
  *  @{ */
 
 /** Registers of an architecture that has none of its own: generic formats. Translation is on from
@@ -2571,6 +2618,7 @@ VMM_INLINE void vmm_riscv_set_menvcfg(vmm_ref_t u, vmm_riscv_t *r, uint64_t menv
 {
     r->menvcfg = menvcfg;
     vmm_riscv_apply(u, r);
+    vmm_mmu_flush_all(u); /* what is remembered was judged by the old meaning of N, PBMT, A and D */
 }
 
 VMM_INLINE vmm_status_t vmm_riscv_set_features(vmm_ref_t u, vmm_riscv_t *r, unsigned features)
@@ -2578,6 +2626,7 @@ VMM_INLINE vmm_status_t vmm_riscv_set_features(vmm_ref_t u, vmm_riscv_t *r, unsi
     if (features & ~(unsigned)(VMM_SVNAPOT | VMM_SVPBMT | VMM_SVADE | VMM_SVADU)) return VMM_E_ARGUMENT;
     r->features = (uint8_t)features;
     vmm_riscv_apply(u, r);
+    vmm_mmu_flush_all(u);
     return VMM_OK;
 }
 /** @endcond */
@@ -2642,8 +2691,8 @@ VMM_INLINE void vmm_mmu_examine(vmm_ref_t u, unsigned access, vmm_vaddr_t va, vm
                 x->tlb_hit = !vmm_rights_rule(p, &context->judge, entry->flags, access);
                 x->translation.flags = entry->flags;
                 x->translation.level = entry->level;
-                x->translation.page_shift = (uint8_t)vmm_level_shift(p, entry->level);
-                x->translation.paddr = entry->paddr | (va & vmm_low_mask(x->translation.page_shift));
+                x->translation.page_shift = entry->page_shift;
+                x->translation.paddr = entry->paddr | (va & vmm_low_mask(vmm_level_shift(p, entry->level)));
             }
         }
         peeking.judge.marking = peeking.judge.marking == VMM_MARK_FAULT ? VMM_MARK_FAULT : VMM_MARK_PEEK;
@@ -2690,34 +2739,34 @@ VMM_EXTERN_C vmm_status_t vmm_print_tables(FILE *out, const vmm_paging_t *paging
 
 /* ================================================================ VMM_MMU, VMM_TABLES == */
 /** @cond internal: the lines that a stamp is made of. */
-#define VMM_STAMP_LOAD(NAME, verb, access, bits, order, big_endian)                                              \
-    VMM_OUTLINE vmm_status_t NAME##_miss_##verb##bits##order(void *self, vmm_vaddr_t va, void *value,            \
-                                                             vmm_front_slot_t *slot)                             \
+#define VMM_STAMP_LOAD(NAME, verb, access_, bits, order, big_endian)                                             \
+    VMM_OUTLINE vmm_status_t NAME##_miss_##verb##bits##order(void *self_, vmm_vaddr_t va_, void *value_,         \
+                                                             vmm_front_slot_t *slot_)                            \
     {                                                                                                            \
-        return vmm_mmu_load_miss(NAME##_parts((NAME##_mmu_t *)self), access, va, value, (bits) / 8, big_endian,  \
-                                 slot);                                                                          \
+        return vmm_mmu_load_miss(NAME##_parts((NAME##_mmu_t *)self_), access_, va_, value_, (bits) / 8, big_endian, \
+                                 slot_);                                                                         \
     }                                                                                                            \
-    VMM_INLINE vmm_status_t NAME##_##verb##bits##order(NAME##_mmu_t *mmu, vmm_vaddr_t va, uint##bits##_t *value) \
+    VMM_INLINE vmm_status_t NAME##_##verb##bits##order(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, uint##bits##_t *value_) \
     {                                                                                                            \
-        return vmm_mmu_load(NAME##_parts(mmu), access, va, value, (bits) / 8, big_endian,                        \
+        return vmm_mmu_load(NAME##_parts(mmu_), access_, va_, value_, (bits) / 8, big_endian,                    \
                             NAME##_miss_##verb##bits##order);                                                    \
     }
 #define VMM_STAMP_STORE(NAME, bits, order, big_endian)                                                           \
-    VMM_OUTLINE vmm_status_t NAME##_miss_store##bits##order(void *self, vmm_vaddr_t va, uint64_t value,          \
-                                                            vmm_front_slot_t *slot)                              \
+    VMM_OUTLINE vmm_status_t NAME##_miss_store##bits##order(void *self_, vmm_vaddr_t va_, uint64_t value_,       \
+                                                            vmm_front_slot_t *slot_)                             \
     {                                                                                                            \
-        return vmm_mmu_store_miss(NAME##_parts((NAME##_mmu_t *)self), va, value, (bits) / 8, big_endian, slot);  \
+        return vmm_mmu_store_miss(NAME##_parts((NAME##_mmu_t *)self_), va_, value_, (bits) / 8, big_endian, slot_); \
     }                                                                                                            \
-    VMM_INLINE vmm_status_t NAME##_store##bits##order(NAME##_mmu_t *mmu, vmm_vaddr_t va, uint##bits##_t value)   \
+    VMM_INLINE vmm_status_t NAME##_store##bits##order(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, uint##bits##_t value_) \
     {                                                                                                            \
-        return vmm_mmu_store(NAME##_parts(mmu), va, value, (bits) / 8, big_endian,                               \
+        return vmm_mmu_store(NAME##_parts(mmu_), va_, value_, (bits) / 8, big_endian,                            \
                              NAME##_miss_store##bits##order);                                                    \
     }
 #define VMM_STAMP_CAS(NAME, bits)                                                                                \
-    VMM_OUTLINE vmm_status_t NAME##_cas##bits(NAME##_mmu_t *mmu, vmm_vaddr_t va, uint##bits##_t expected,        \
-                                              uint##bits##_t desired, uint##bits##_t *found)                     \
+    VMM_OUTLINE vmm_status_t NAME##_cas##bits(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, uint##bits##_t expected_,     \
+                                              uint##bits##_t desired_, uint##bits##_t *found_)                   \
     {                                                                                                            \
-        return vmm_mmu_cas(NAME##_parts(mmu), va, expected, desired, found, (bits) / 8);                         \
+        return vmm_mmu_cas(NAME##_parts(mmu_), va_, expected_, desired_, found_, (bits) / 8);                    \
     }
 #define VMM_STAMP_WIDTH(NAME, bits)                                                                              \
     VMM_STAMP_LOAD(NAME, load, VMM_READ, bits, , false)                                                          \
@@ -2728,15 +2777,15 @@ VMM_EXTERN_C vmm_status_t vmm_print_tables(FILE *out, const vmm_paging_t *paging
     VMM_STAMP_LOAD(NAME, load, VMM_READ, bits, _be, true)                                                        \
     VMM_STAMP_STORE(NAME, bits, _be, true)
 
-#define VMM_STAMP_TYPE(NAME, check, REGISTERS, arch, front_n, banks, walk_n, tlbs, sets, ways, policy)           \
+#define VMM_STAMP_TYPE(NAME, REGISTERS, arch, front_n, banks, walk_n, tlbs, sets, ways, policy)                  \
     VMM_STATIC_ASSERT((front_n) == 0 || ((front_n) >= 4 && VMM_IS_POWER(front_n)),                               \
-                      "the front must have a power of two of slots from 4, or 0");                               \
+                      "the front must have a power of two of slots from 4, or 0");                              \
     VMM_STATIC_ASSERT((banks) >= VMM_BANKS_##REGISTERS(front_n, walk_n) && (banks) <= VMM_MAX_BANKS,             \
-                      "too few or too many front banks: 1 to 8, and 2 or more where loads and fetches may be "   \
+                      "too few or too many front banks: 1 to 8, and 2 or more where loads and fetches may be "  \
                       "judged apart (RISC-V's MPRV)");                                                           \
     VMM_STATIC_ASSERT((walk_n) == 0 || VMM_IS_POWER(walk_n), "walk-cache slots must be a power of two, or 0");   \
     VMM_STATIC_ASSERT((sets) == 0 || VMM_IS_POWER(sets), "TLB sets must be a power of two, or 0");               \
-    VMM_STATIC_ASSERT((sets) == 0 || ((ways) >= 1 && (ways) <= 64), "a TLB set has 1 to 64 ways");               \
+    VMM_STATIC_ASSERT((sets) == 0 || ((ways) >= 1 && (ways) <= 64), "a TLB set has 1 to 64 ways");              \
     VMM_STATIC_ASSERT((policy) != VMM_PLRU || (sets) == 0 || VMM_IS_POWER(ways),                                 \
                       "pseudo-LRU needs a power of two of ways");                                                \
     VMM_STATIC_ASSERT((tlbs) == 1 || (tlbs) == 2, "there are one or two TLBs");                                  \
@@ -2746,35 +2795,35 @@ VMM_EXTERN_C vmm_status_t vmm_print_tables(FILE *out, const vmm_paging_t *paging
         vmm_fault_t fault;                                                                                       \
         vmm_stats_t stats;                                                                                       \
         VMM_REGISTERS_##REGISTERS registers;                                                                     \
-        vmm_front_slot_t front[(banks) * 3 * (front_n)];                                               \
-        vmm_walk_slot_t walk[walk_n];                                                                  \
-        vmm_tlb_key_t tlb_key[(tlbs) * (sets) * (ways)];                                               \
-        vmm_tlb_entry_t tlb_entry[(tlbs) * (sets) * (ways)];                                           \
-        uint64_t tlb_tree[(tlbs) * (sets)];                                                            \
+        vmm_front_slot_t front[(banks) * 3 * (front_n)];                                                         \
+        vmm_walk_slot_t walk[walk_n];                                                                            \
+        vmm_tlb_key_t tlb_key[(tlbs) * (sets) * (ways)];                                                         \
+        vmm_tlb_entry_t tlb_entry[(tlbs) * (sets) * (ways)];                                                     \
+        uint64_t tlb_tree[(tlbs) * (sets)];                                                                      \
     } NAME##_mmu_t;                                                                                              \
     VMM_EMPTY_ARRAYS_END                                                                                         \
-    VMM_UNUSED static const vmm_model_t NAME##_model = {&arch, check, front_n, banks, walk_n,                    \
+    VMM_UNUSED static const vmm_model_t NAME##_model = {&arch, front_n, banks, walk_n,                           \
                                                         tlbs,  sets,  ways,    policy};
 
 #define VMM_STAMP_REF(NAME)                                                                                      \
-    VMM_UNUSED static vmm_status_t NAME##_long(void *self, unsigned access, vmm_vaddr_t va, void *data,          \
-                                               unsigned bytes);                                                  \
-    VMM_UNUSED static vmm_status_t NAME##_long_store(void *self, vmm_vaddr_t va, uint64_t value,                 \
-                                                     unsigned bytes);                                            \
+    VMM_UNUSED static vmm_status_t NAME##_long(void *self_, unsigned access_, vmm_vaddr_t va_, void *data_,      \
+                                               unsigned bytes_);                                                 \
+    VMM_UNUSED static vmm_status_t NAME##_long_store(void *self_, vmm_vaddr_t va_, uint64_t value_,              \
+                                                     unsigned bytes_);                                           \
     VMM_UNUSED static const vmm_slow_t NAME##_slow = {NAME##_long, NAME##_long_store};                           \
-    VMM_INLINE vmm_ref_t NAME##_parts(NAME##_mmu_t *mmu)                                                           \
+    VMM_INLINE vmm_ref_t NAME##_parts(NAME##_mmu_t *mmu_)                                                        \
     {                                                                                                            \
-        const vmm_ref_t u = {&NAME##_model, &NAME##_slow, mmu,          &mmu->state,    &mmu->fault,   &mmu->stats, \
-                             mmu->front,    mmu->walk,    mmu->tlb_key, mmu->tlb_entry, mmu->tlb_tree};          \
-        return u;                                                                                                \
+        const vmm_ref_t parts_ = {&NAME##_model, &NAME##_slow, mmu_,          &mmu_->state,    &mmu_->fault,   &mmu_->stats, \
+                             mmu_->front,    mmu_->walk,    mmu_->tlb_key, mmu_->tlb_entry, mmu_->tlb_tree};     \
+        return parts_;                                                                                               \
     }                                                                                                            \
-    VMM_OUTLINE vmm_status_t NAME##_long(void *self, unsigned access, vmm_vaddr_t va, void *data, unsigned bytes)  \
+    VMM_OUTLINE vmm_status_t NAME##_long(void *self_, unsigned access_, vmm_vaddr_t va_, void *data_, unsigned bytes_) \
     {                                                                                                            \
-        return vmm_mmu_long(NAME##_parts((NAME##_mmu_t *)self), access, va, data, bytes);                        \
+        return vmm_mmu_long(NAME##_parts((NAME##_mmu_t *)self_), access_, va_, data_, bytes_);                   \
     }                                                                                                            \
-    VMM_OUTLINE vmm_status_t NAME##_long_store(void *self, vmm_vaddr_t va, uint64_t value, unsigned bytes)       \
+    VMM_OUTLINE vmm_status_t NAME##_long_store(void *self_, vmm_vaddr_t va_, uint64_t value_, unsigned bytes_)   \
     {                                                                                                            \
-        return vmm_mmu_long_store(NAME##_parts((NAME##_mmu_t *)self), va, value, bytes);                         \
+        return vmm_mmu_long_store(NAME##_parts((NAME##_mmu_t *)self_), va_, value_, bytes_);                     \
     }
 
 #define VMM_STAMP_ACCESS(NAME)                                                                                   \
@@ -2785,96 +2834,96 @@ VMM_EXTERN_C vmm_status_t vmm_print_tables(FILE *out, const vmm_paging_t *paging
     VMM_STAMP_BIG_ENDIAN(NAME, 16)                                                                               \
     VMM_STAMP_BIG_ENDIAN(NAME, 32)                                                                               \
     VMM_STAMP_BIG_ENDIAN(NAME, 64)                                                                               \
-    VMM_OUTLINE vmm_status_t NAME##_read(NAME##_mmu_t *mmu, vmm_vaddr_t va, void *to, size_t bytes)              \
+    VMM_OUTLINE vmm_status_t NAME##_read(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, void *to_, size_t bytes_)          \
     {                                                                                                            \
-        return vmm_mmu_block(NAME##_parts(mmu), VMM_READ, va, (uint8_t *)to, bytes);                               \
+        return vmm_mmu_block(NAME##_parts(mmu_), VMM_READ, va_, (uint8_t *)to_, bytes_);                         \
     }                                                                                                            \
-    VMM_OUTLINE vmm_status_t NAME##_write(NAME##_mmu_t *mmu, vmm_vaddr_t va, const void *from, size_t bytes)     \
+    VMM_OUTLINE vmm_status_t NAME##_write(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, const void *from_, size_t bytes_) \
     {                                                                                                            \
-        return vmm_mmu_block(NAME##_parts(mmu), VMM_WRITE, va, (uint8_t *)(uintptr_t)from, bytes);                 \
+        return vmm_mmu_block(NAME##_parts(mmu_), VMM_WRITE, va_, (uint8_t *)(uintptr_t)from_, bytes_);           \
     }                                                                                                            \
-    VMM_OUTLINE vmm_status_t NAME##_translate(NAME##_mmu_t *mmu, vmm_vaddr_t va, unsigned access,                \
-                                              vmm_translation_t *t)                                              \
+    VMM_OUTLINE vmm_status_t NAME##_translate(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, unsigned access_,             \
+                                              vmm_translation_t *t_)                                             \
     {                                                                                                            \
-        return access > VMM_FETCH ? VMM_E_ARGUMENT : vmm_mmu_translate(NAME##_parts(mmu), access, va, t);          \
+        return access_ > VMM_FETCH ? VMM_E_ARGUMENT : vmm_mmu_translate(NAME##_parts(mmu_), access_, va_, t_);   \
     }                                                                                                            \
-    VMM_INLINE void NAME##_flush_all(NAME##_mmu_t *mmu)                                                          \
+    VMM_INLINE void NAME##_flush_all(NAME##_mmu_t *mmu_)                                                         \
     {                                                                                                            \
-        vmm_mmu_flush_all(NAME##_parts(mmu));                                                                      \
+        vmm_mmu_flush_all(NAME##_parts(mmu_));                                                                   \
     }                                                                                                            \
-    VMM_INLINE void NAME##_flush_asid(NAME##_mmu_t *mmu, uint16_t asid)                                          \
+    VMM_INLINE void NAME##_flush_asid(NAME##_mmu_t *mmu_, uint16_t asid_)                                        \
     {                                                                                                            \
-        vmm_mmu_flush_asid(NAME##_parts(mmu), asid);                                                               \
+        vmm_mmu_flush_asid(NAME##_parts(mmu_), asid_);                                                           \
     }                                                                                                            \
-    VMM_INLINE void NAME##_flush_page(NAME##_mmu_t *mmu, vmm_vaddr_t va)                                         \
+    VMM_INLINE void NAME##_flush_page(NAME##_mmu_t *mmu_, vmm_vaddr_t va_)                                       \
     {                                                                                                            \
-        vmm_mmu_flush_page(NAME##_parts(mmu), va, -1);                                                             \
+        vmm_mmu_flush_page(NAME##_parts(mmu_), va_, -1);                                                         \
     }                                                                                                            \
-    VMM_INLINE void NAME##_flush_page_asid(NAME##_mmu_t *mmu, vmm_vaddr_t va, uint16_t asid)                     \
+    VMM_INLINE void NAME##_flush_page_asid(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, uint16_t asid_)                  \
     {                                                                                                            \
-        vmm_mmu_flush_page(NAME##_parts(mmu), va, (long)asid);                                                     \
+        vmm_mmu_flush_page(NAME##_parts(mmu_), va_, (long)asid_);                                                \
     }                                                                                                            \
-    VMM_OUTLINE void NAME##_flush_told(void *mmu, const vmm_flush_t *what)                                       \
+    VMM_OUTLINE void NAME##_flush_told(void *mmu_, const vmm_flush_t *what_)                                     \
     {                                                                                                            \
-        vmm_mmu_flush_told(NAME##_parts((NAME##_mmu_t *)mmu), what);                                               \
+        vmm_mmu_flush_told(NAME##_parts((NAME##_mmu_t *)mmu_), what_);                                           \
     }                                                                                                            \
-    VMM_OUTLINE void NAME##_examine(NAME##_mmu_t *mmu, vmm_vaddr_t va, unsigned access, vmm_examination_t *x)    \
+    VMM_OUTLINE void NAME##_examine(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, unsigned access_, vmm_examination_t *x_) \
     {                                                                                                            \
-        vmm_mmu_examine(NAME##_parts(mmu), access > VMM_FETCH ? (unsigned)VMM_READ : access, va, x);                         \
+        vmm_mmu_examine(NAME##_parts(mmu_), access_ > VMM_FETCH ? (unsigned)VMM_READ : access_, va_, x_);        \
     }
 
 #define VMM_STAMP_EDIT(NAME, paging_of)                                                                          \
-    VMM_INLINE vmm_status_t NAME##_create(vmm_tables_t *tables)                                                  \
+    VMM_INLINE vmm_status_t NAME##_create(vmm_tables_t *tables_)                                                 \
     {                                                                                                            \
-        return vmm_pt_create(paging_of, tables);                                                                 \
+        return vmm_pt_create(paging_of, tables_);                                                                \
     }                                                                                                            \
-    VMM_INLINE vmm_status_t NAME##_destroy(vmm_tables_t *tables)                                                 \
+    VMM_INLINE vmm_status_t NAME##_destroy(vmm_tables_t *tables_)                                                \
     {                                                                                                            \
-        return vmm_pt_destroy(paging_of, tables);                                                                \
+        return vmm_pt_destroy(paging_of, tables_);                                                               \
     }                                                                                                            \
-    VMM_INLINE vmm_status_t NAME##_map(vmm_tables_t *tables, vmm_vaddr_t va, vmm_paddr_t pa, uint64_t bytes,     \
-                                       uint32_t flags)                                                           \
+    VMM_INLINE vmm_status_t NAME##_map(vmm_tables_t *tables_, vmm_vaddr_t va_, vmm_paddr_t pa_, uint64_t bytes_, \
+                                       uint32_t flags_)                                                          \
     {                                                                                                            \
-        return vmm_pt_map(paging_of, tables, va, pa, bytes, flags);                                              \
+        return vmm_pt_map(paging_of, tables_, va_, pa_, bytes_, flags_);                                         \
     }                                                                                                            \
-    VMM_INLINE vmm_status_t NAME##_unmap(vmm_tables_t *tables, vmm_vaddr_t va, uint64_t bytes)                   \
+    VMM_INLINE vmm_status_t NAME##_unmap(vmm_tables_t *tables_, vmm_vaddr_t va_, uint64_t bytes_)                \
     {                                                                                                            \
-        return vmm_pt_unmap(paging_of, tables, va, bytes);                                                       \
+        return vmm_pt_unmap(paging_of, tables_, va_, bytes_);                                                    \
     }                                                                                                            \
-    VMM_INLINE vmm_status_t NAME##_protect(vmm_tables_t *tables, vmm_vaddr_t va, uint64_t bytes, uint32_t flags) \
+    VMM_INLINE vmm_status_t NAME##_protect(vmm_tables_t *tables_, vmm_vaddr_t va_, uint64_t bytes_, uint32_t flags_) \
     {                                                                                                            \
-        return vmm_pt_protect(paging_of, tables, va, bytes, flags);                                              \
+        return vmm_pt_protect(paging_of, tables_, va_, bytes_, flags_);                                          \
     }                                                                                                            \
-    VMM_INLINE vmm_status_t NAME##_query(const vmm_tables_t *tables, vmm_vaddr_t va, vmm_mapping_t *mapping)     \
+    VMM_INLINE vmm_status_t NAME##_query(const vmm_tables_t *tables_, vmm_vaddr_t va_, vmm_mapping_t *mapping_)  \
     {                                                                                                            \
-        return vmm_pt_query(paging_of, tables, va, mapping);                                                     \
+        return vmm_pt_query(paging_of, tables_, va_, mapping_);                                                  \
     }                                                                                                            \
-    VMM_INLINE vmm_status_t NAME##_visit(const vmm_tables_t *tables, vmm_visitor_t visitor, void *user)          \
+    VMM_INLINE vmm_status_t NAME##_visit(const vmm_tables_t *tables_, vmm_visitor_t visitor_, void *user_)       \
     {                                                                                                            \
-        return vmm_pt_visit(paging_of, tables, visitor, user);                                                   \
+        return vmm_pt_visit(paging_of, tables_, visitor_, user_);                                                \
     }                                                                                                            \
-    VMM_INLINE vmm_status_t NAME##_merge(vmm_tables_t *tables, vmm_vaddr_t va, uint64_t bytes, uint64_t *merged) \
+    VMM_INLINE vmm_status_t NAME##_merge(vmm_tables_t *tables_, vmm_vaddr_t va_, uint64_t bytes_, uint64_t *merged_) \
     {                                                                                                            \
-        return vmm_pt_merge(paging_of, tables, va, bytes, merged);                                               \
+        return vmm_pt_merge(paging_of, tables_, va_, bytes_, merged_);                                           \
     }
 
 #if VMM_STDIO
 #define VMM_STAMP_PRINT(NAME, paging_of)                                                                         \
-    VMM_INLINE vmm_status_t NAME##_dump(const vmm_tables_t *tables, FILE *out)                                   \
+    VMM_INLINE vmm_status_t NAME##_dump(const vmm_tables_t *tables_, FILE *out_)                                 \
     {                                                                                                            \
-        return vmm_print_tables(out, paging_of, tables);                                                         \
+        return vmm_print_tables(out_, paging_of, tables_);                                                       \
     }
 #define VMM_STAMP_EXPLAIN(NAME)                                                                                  \
-    VMM_INLINE vmm_status_t NAME##_explain_access(NAME##_mmu_t *mmu, vmm_vaddr_t va, unsigned access, FILE *out) \
+    VMM_INLINE vmm_status_t NAME##_explain_access(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, unsigned access_, FILE *out_) \
     {                                                                                                            \
-        vmm_examination_t x;                                                                                     \
-        NAME##_examine(mmu, va, access, &x);                                                                     \
-        vmm_print_examination(out, &x);                                                                          \
-        return (vmm_status_t)x.status;                                                                           \
+        vmm_examination_t x_;                                                                                    \
+        NAME##_examine(mmu_, va_, access_, &x_);                                                                 \
+        vmm_print_examination(out_, &x_);                                                                        \
+        return (vmm_status_t)x_.status;                                                                          \
     }                                                                                                            \
-    VMM_INLINE vmm_status_t NAME##_explain(NAME##_mmu_t *mmu, vmm_vaddr_t va, FILE *out)                         \
+    VMM_INLINE vmm_status_t NAME##_explain(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, FILE *out_)                      \
     {                                                                                                            \
-        return NAME##_explain_access(mmu, va, VMM_READ, out);                                                    \
+        return NAME##_explain_access(mmu_, va_, VMM_READ, out_);                                                 \
     }
 #else
 #define VMM_STAMP_PRINT(NAME, paging_of)
@@ -2883,60 +2932,61 @@ VMM_EXTERN_C vmm_status_t vmm_print_tables(FILE *out, const vmm_paging_t *paging
 
 #define VMM_REGISTERS_PLAIN vmm_plain_t
 #define VMM_BANKS_PLAIN(front_n, walk_n) 1
-#define VMM_STAMP_PLAIN(NAME)                                                                                    \
-    VMM_OUTLINE vmm_status_t NAME##_init(NAME##_mmu_t *mmu, const vmm_memory_t *memory)                          \
+#define VMM_STAMP_PLAIN(NAME, check)                                                                             \
+    VMM_OUTLINE vmm_status_t NAME##_init(NAME##_mmu_t *mmu_, const vmm_memory_t *memory_)                        \
     {                                                                                                            \
-        return vmm_plain_init(NAME##_parts(mmu), &mmu->registers, memory);                                         \
+        if (!(check)) return VMM_E_ARGUMENT;                                                                     \
+        return vmm_plain_init(NAME##_parts(mmu_), &mmu_->registers, memory_);                                    \
     }                                                                                                            \
-    VMM_OUTLINE vmm_status_t NAME##_set_root(NAME##_mmu_t *mmu, vmm_paddr_t root, uint16_t asid)                 \
+    VMM_OUTLINE vmm_status_t NAME##_set_root(NAME##_mmu_t *mmu_, vmm_paddr_t root_, uint16_t asid_)              \
     {                                                                                                            \
-        return vmm_plain_set_root(NAME##_parts(mmu), &mmu->registers, root, asid);                                 \
+        return vmm_plain_set_root(NAME##_parts(mmu_), &mmu_->registers, root_, asid_);                           \
     }                                                                                                            \
-    VMM_OUTLINE void NAME##_set_user(NAME##_mmu_t *mmu, bool user)                                               \
+    VMM_OUTLINE void NAME##_set_user(NAME##_mmu_t *mmu_, bool user_)                                             \
     {                                                                                                            \
-        vmm_plain_set_user(NAME##_parts(mmu), &mmu->registers, user);                                              \
+        vmm_plain_set_user(NAME##_parts(mmu_), &mmu_->registers, user_);                                         \
     }
 
 #define VMM_REGISTERS_RISCV vmm_riscv_t
 #define VMM_BANKS_RISCV(front_n, walk_n) ((front_n) || (walk_n) ? 2 : 1)
-#define VMM_STAMP_RISCV(NAME)                                                                                    \
-    VMM_OUTLINE vmm_status_t NAME##_init(NAME##_mmu_t *mmu, const vmm_memory_t *memory)                          \
+#define VMM_STAMP_RISCV(NAME, check)                                                                             \
+    VMM_OUTLINE vmm_status_t NAME##_init(NAME##_mmu_t *mmu_, const vmm_memory_t *memory_)                        \
     {                                                                                                            \
-        return vmm_riscv_init(NAME##_parts(mmu), &mmu->registers, memory);                                         \
+        return vmm_riscv_init(NAME##_parts(mmu_), &mmu_->registers, memory_);                                    \
     }                                                                                                            \
-    VMM_OUTLINE vmm_status_t NAME##_set_satp(NAME##_mmu_t *mmu, uint64_t satp)                                   \
+    VMM_OUTLINE vmm_status_t NAME##_set_satp(NAME##_mmu_t *mmu_, uint64_t satp_)                                 \
     {                                                                                                            \
-        return vmm_riscv_set_satp(NAME##_parts(mmu), &mmu->registers, satp);                                       \
+        return vmm_riscv_set_satp(NAME##_parts(mmu_), &mmu_->registers, satp_);                                  \
     }                                                                                                            \
-    VMM_OUTLINE vmm_status_t NAME##_set_privilege(NAME##_mmu_t *mmu, unsigned privilege)                         \
+    VMM_OUTLINE vmm_status_t NAME##_set_privilege(NAME##_mmu_t *mmu_, unsigned privilege_)                       \
     {                                                                                                            \
-        return vmm_riscv_set_privilege(NAME##_parts(mmu), &mmu->registers, privilege);                             \
+        return vmm_riscv_set_privilege(NAME##_parts(mmu_), &mmu_->registers, privilege_);                        \
     }                                                                                                            \
-    VMM_OUTLINE vmm_status_t NAME##_set_mstatus(NAME##_mmu_t *mmu, uint64_t mstatus)                             \
+    VMM_OUTLINE vmm_status_t NAME##_set_mstatus(NAME##_mmu_t *mmu_, uint64_t mstatus_)                           \
     {                                                                                                            \
-        return vmm_riscv_set_mstatus(NAME##_parts(mmu), &mmu->registers, mstatus);                                 \
+        return vmm_riscv_set_mstatus(NAME##_parts(mmu_), &mmu_->registers, mstatus_);                            \
     }                                                                                                            \
-    VMM_OUTLINE void NAME##_set_menvcfg(NAME##_mmu_t *mmu, uint64_t menvcfg)                                     \
+    VMM_OUTLINE void NAME##_set_menvcfg(NAME##_mmu_t *mmu_, uint64_t menvcfg_)                                   \
     {                                                                                                            \
-        vmm_riscv_set_menvcfg(NAME##_parts(mmu), &mmu->registers, menvcfg);                                        \
+        vmm_riscv_set_menvcfg(NAME##_parts(mmu_), &mmu_->registers, menvcfg_);                                   \
     }                                                                                                            \
-    VMM_OUTLINE vmm_status_t NAME##_set_features(NAME##_mmu_t *mmu, unsigned features)                           \
+    VMM_OUTLINE vmm_status_t NAME##_set_features(NAME##_mmu_t *mmu_, unsigned features_)                         \
     {                                                                                                            \
-        return vmm_riscv_set_features(NAME##_parts(mmu), &mmu->registers, features);                               \
+        return vmm_riscv_set_features(NAME##_parts(mmu_), &mmu_->registers, features_);                          \
     }
 
 #define VMM_MMU_STAMP(NAME, check, REGISTERS, arch, ...)                                                         \
-    VMM_STAMP_TYPE(NAME, check, REGISTERS, arch, __VA_ARGS__)                                                    \
-    VMM_INLINE const vmm_paging_t *NAME##_paging_of(const vmm_tables_t *tables)                                     \
+    VMM_STAMP_TYPE(NAME, REGISTERS, arch, __VA_ARGS__)                                                           \
+    VMM_INLINE const vmm_paging_t *NAME##_paging_of(const vmm_tables_t *tables_)                                 \
     {                                                                                                            \
-        return vmm_paging_chosen(&arch, tables);                                                                 \
+        return vmm_paging_chosen(&arch, tables_);                                                                \
     }                                                                                                            \
     VMM_STAMP_REF(NAME)                                                                                          \
     VMM_STAMP_ACCESS(NAME)                                                                                       \
-    VMM_STAMP_EDIT(NAME, NAME##_paging_of(tables))                                                                  \
-    VMM_STAMP_PRINT(NAME, NAME##_paging_of(tables))                                                                 \
+    VMM_STAMP_EDIT(NAME, NAME##_paging_of(tables_))                                                              \
+    VMM_STAMP_PRINT(NAME, NAME##_paging_of(tables_))                                                             \
     VMM_STAMP_EXPLAIN(NAME)                                                                                      \
-    VMM_STAMP_##REGISTERS(NAME)
+    VMM_STAMP_##REGISTERS(NAME, check)
 #define VMM_MMU_CHECKED(NAME, check, ...) VMM_MMU_STAMP(NAME, check, __VA_ARGS__)
 #define VMM_TABLES_STAMP(NAME, paging)                                                                           \
     VMM_STAMP_EDIT(NAME, &(paging))                                                                              \
@@ -2951,7 +3001,7 @@ VMM_EXTERN_C vmm_status_t vmm_print_tables(FILE *out, const vmm_paging_t *paging
 /** Stamps an MMU: the type NAME_mmu_t and the functions of this section. At file scope, any number
  *  of times with different names. To share an instance among files, put the line into a header.
  *  The arguments after the name are a preset of vmm_config.h, section 5. */
-#define VMM_MMU(NAME, ...) VMM_MMU_STAMP(NAME, NULL, __VA_ARGS__)
+#define VMM_MMU(NAME, ...) VMM_MMU_STAMP(NAME, true, __VA_ARGS__)
 
 /** Stamps the editing functions alone (NAME_create ... NAME_merge, NAME_dump) for one format: real
  *  page tables for a real MMU. `VMM_TABLES(kernel, vmm_sv39)`. */
@@ -3198,7 +3248,7 @@ void NAME_flush_all(NAME_mmu_t *mmu);
 void NAME_flush_asid(NAME_mmu_t *mmu, uint16_t asid);
 
 /** Forgets the page that holds an address, in every address space, the whole of it if it is huge
- *  (SFENCE.VMA va, x0). O(1).
+ *  (SFENCE.VMA va, x0). O(1) without a TLB, else O(levels x ways).
  *  @param mmu  the instance
  *  @param va   any address in the page; one that is not canonical does nothing */
 void NAME_flush_page(NAME_mmu_t *mmu, vmm_vaddr_t va);
@@ -3236,12 +3286,14 @@ vmm_status_t NAME_set_privilege(NAME_mmu_t *mmu, unsigned privilege);
  *  @return VMM_OK, or VMM_E_ARGUMENT when MPP is 2, which no mode has. */
 vmm_status_t NAME_set_mstatus(NAME_mmu_t *mmu, uint64_t mstatus);
 
-/** RISC-V: writes menvcfg; ADUE (Svadu) and PBMTE (Svpbmt) take effect at once.
+/** RISC-V: writes menvcfg; ADUE (Svadu) and PBMTE (Svpbmt) take effect at once, and everything is
+ *  flushed, because they change what an entry means.
  *  @param mmu      the instance
  *  @param menvcfg  the register */
 void NAME_set_menvcfg(NAME_mmu_t *mmu, uint64_t menvcfg);
 
-/** RISC-V: says which extensions the hart has. Without Svade and Svadu the hardware marks entries.
+/** RISC-V: says which extensions the hart has, and flushes everything. Without Svade and Svadu the
+ *  hardware marks entries.
  *  @param mmu       the instance
  *  @param features  enum vmm_feature
  *  @return VMM_OK, or VMM_E_ARGUMENT for a bit that is none. */
@@ -3360,24 +3412,32 @@ vmm_status_t NAME_dump(const vmm_tables_t *tables, FILE *out);
 /** @} */
 
 #ifndef VMM_DOXYGEN
-/* The default instance. Its name in the linker carries the options that shape it, so that files
- * which disagree about them do not link. */
+/* The default instance. The name of this constant carries the options that shape its layout, so that
+ * files which disagree about them do not link; its value carries the others, and vmm_init looks. */
 #define VMM_PASTE_(a, b, c, d, e, f, g, h, i, j, k) \
     vmm_options_page##a##_va##b##_pa##c##_levels##d##_pte##e##_front##f##x##g##_walk##h##_tlb##i##x##j##x##k
 #define VMM_PASTE(a, b, c, d, e, f, g, h, i, j, k) VMM_PASTE_(a, b, c, d, e, f, g, h, i, j, k)
 #define VMM_OPTIONS_SYMBOL                                                                                  \
     VMM_PASTE(VMM_PAGE_SHIFT, VMM_VADDR_BITS, VMM_PADDR_BITS, VMM_LEVELS, VMM_PTE_BYTES, VMM_FRONT_SLOTS,   \
               VMM_FRONT_BANKS, VMM_WALK_SLOTS, VMM_TLB_COUNT, VMM_TLB_SETS, VMM_TLB_WAYS)
-VMM_EXTERN_C const unsigned char VMM_OPTIONS_SYMBOL;
+#define VMM_MIX(sum, option) ((sum) * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)(option))
+#define VMM_MIX_SIX(sum, a0, a1, a2, a3, a4, a5, ...) \
+    VMM_MIX(VMM_MIX(VMM_MIX(VMM_MIX(VMM_MIX(VMM_MIX(sum, a0), a1), a2), a3), a4), a5)
+#define VMM_MIX_LIST(sum, ...) VMM_MIX_SIX(sum, __VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
+#define VMM_OPTIONS_VALUE                                                                                   \
+    VMM_MIX_LIST(VMM_MIX_LIST(VMM_MIX_LIST(VMM_TLB_POLICY, VMM_INDEX_BITS), VMM_PTE_VALID, VMM_PTE_READ,    \
+                              VMM_PTE_WRITE, VMM_PTE_EXECUTE, VMM_PTE_SUPERVISOR, VMM_PTE_ACCESSED),        \
+                 VMM_PTE_DIRTY, VMM_PTE_HUGE, VMM_PTE_GLOBAL, VMM_PTE_PPN_LSB)
+VMM_EXTERN_C const uint64_t VMM_OPTIONS_SYMBOL;
 
-VMM_MMU_CHECKED(vmm, &VMM_OPTIONS_SYMBOL, VMM_OPTIONS)
+VMM_MMU_CHECKED(vmm, VMM_OPTIONS_SYMBOL == VMM_OPTIONS_VALUE, VMM_OPTIONS)
 #endif
 
 /* ==================================================================== VMM_IMPLEMENTATION == */
 #if defined(VMM_IMPLEMENTATION) && !defined(VMM_DOXYGEN)
 
-VMM_EXTERN_C const unsigned char VMM_OPTIONS_SYMBOL;
-const unsigned char VMM_OPTIONS_SYMBOL = 1;
+VMM_EXTERN_C const uint64_t VMM_OPTIONS_SYMBOL;
+const uint64_t VMM_OPTIONS_SYMBOL = VMM_OPTIONS_VALUE;
 
 /* A name by number, out of a list that ends with a null. */
 static const char *vmm_text(const char *const *list, unsigned number)

@@ -26,7 +26,7 @@
  *
  * How it works. A block is 2^order frames, aligned to its size. Free blocks of one order form a
  * doubly linked list, by frame number, in the side array; one byte for each frame says whether a
- * free block begins there and of which order; one bit for each order says whether its list is
+ * block begins there, of which order, and whether it is free; one bit for each order says whether its list is
  * empty. Allocating takes the lowest order that has a block, by counting trailing zeros, and
  * splits it down; freeing looks at the buddy's byte and merges up. No list is ever searched.
  *
@@ -62,12 +62,14 @@ typedef struct vmm_frames {
     uint32_t orders;                   /**< Bit o: a block of order o is free. */
     uint32_t first[VMM_FRAMES_ORDERS]; /**< First free block of each order, by frame number. */
     uint32_t *link;                    /**< next, previous: two for each frame. */
-    uint8_t *state;                    /**< Order + 1 where a free block begins, else 0. */
+    uint8_t *state;                    /**< Order + 1 where a free block begins, 0x80 + order where an
+                                        *   allocated one does, else 0. */
     uint8_t page_shift;                /**< log2 of the bytes of a frame. */
 } vmm_frames_t;
 
 /** @cond internal */
 #define VMM_NO_FRAME UINT32_C(0xffffffff)
+#define VMM_FRAMES_TAKEN 0x80u
 
 VMM_INLINE void vmm_frames_link(vmm_frames_t *f, uint32_t block, unsigned order)
 {
@@ -109,7 +111,7 @@ VMM_INLINE uint32_t vmm_frames_find(const vmm_frames_t *f, uint32_t frame)
     unsigned order;
     for (order = 0; order < VMM_FRAMES_ORDERS; order++) {
         const uint32_t block = frame & ~((UINT32_C(1) << order) - 1u);
-        if (f->state[block] > order) return block;
+        if (f->state[block] > order && f->state[block] < VMM_FRAMES_TAKEN) return block;
     }
     return VMM_NO_FRAME;
 }
@@ -179,6 +181,7 @@ VMM_INLINE vmm_status_t vmm_frames_alloc(vmm_frames_t *f, unsigned order, vmm_pa
         have--;
         vmm_frames_link(f, block + (UINT32_C(1) << have), have);
     }
+    f->state[block] = (uint8_t)(VMM_FRAMES_TAKEN + order);
     f->free_frames -= UINT32_C(1) << order;
     if (f->free_frames < f->lowest_free) f->lowest_free = f->free_frames;
     *paddr = f->base + ((vmm_paddr_t)block << f->page_shift);
@@ -190,15 +193,16 @@ VMM_INLINE vmm_status_t vmm_frames_alloc(vmm_frames_t *f, unsigned order, vmm_pa
  *  @param paddr  physical address of its first byte
  *  @param order  the order it was allocated with
  *  @return VMM_OK; VMM_E_ALIGN when the address is not that of a block of this order; VMM_E_RANGE when
- *  it lies outside; VMM_E_NOT_MAPPED when its first frame is free already (a double free): nothing
- *  is changed. At most 2 x VMM_FRAMES_ORDERS steps. */
+ *  it lies outside; VMM_E_NOT_MAPPED when no block of this order is allocated there (a double free, a
+ *  wrong order): nothing is changed. At most VMM_FRAMES_ORDERS steps. */
 VMM_INLINE vmm_status_t vmm_frames_free(vmm_frames_t *f, vmm_paddr_t paddr, unsigned order)
 {
     const uint64_t offset = paddr - f->base, block = offset >> f->page_shift;
     if (order >= VMM_FRAMES_ORDERS) return VMM_E_ARGUMENT;
     if (block >= f->count || (UINT64_C(1) << order) > f->count - block) return VMM_E_RANGE;
     if (offset & (((UINT64_C(1) << order) << f->page_shift) - 1)) return VMM_E_ALIGN;
-    if (vmm_frames_find(f, (uint32_t)block) != VMM_NO_FRAME) return VMM_E_NOT_MAPPED;
+    if (f->state[block] != VMM_FRAMES_TAKEN + order) return VMM_E_NOT_MAPPED;
+    f->state[block] = 0;
     vmm_frames_merge(f, (uint32_t)block, order);
     return VMM_OK;
 }
@@ -252,7 +256,7 @@ VMM_INLINE bool vmm_frames_check(const vmm_frames_t *f)
     }
     for (frame = 0; frame < f->count; frame++) {
         uint32_t size, buddy;
-        if (!f->state[frame]) continue;
+        if (!f->state[frame] || f->state[frame] >= VMM_FRAMES_TAKEN) continue;
         size = UINT32_C(1) << (f->state[frame] - 1u);
         buddy = frame ^ size;
         if ((frame & (size - 1u)) || size > f->count - frame) return false;

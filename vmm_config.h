@@ -15,7 +15,7 @@
  *     #define VMM_PTE_BYTES   2
  *     #define VMM_TLB_SETS    4            // TLBI is 2 bits, TLBT the other 6 of the VPN
  *     #define VMM_TLB_WAYS    4
- *     #define VMM_IMPLEMENTATION           // in one file of the program: names and printers
+ *     #define VMM_IMPLEMENTATION           // in one file of the program
  *     #include "vmm.h"
  *
  *     static uint8_t ram[4096];            // guest physical memory, zeroed: no page is valid
@@ -61,7 +61,8 @@
 /** @defgroup vmm_options 1. Options
  *  Everything a program may define before the include. Apart from VMM_IMPLEMENTATION, VMM_STDIO
  *  and the hooks of section 6 they shape the default instance, `vmm_`, and must be the same in
- *  every file that shares it: a program that mixes them does not link (section 5 of vmm.h).
+ *  every file that shares it: files that differ in one that shapes its layout (plain numbers, all of
+ *  them) do not link, and for the others vmm_init returns VMM_E_ARGUMENT.
  *  @{ */
 
 /** log2 of the page size in bytes: VPO has this many bits. 3 to 30. */
@@ -194,7 +195,7 @@
 
 #ifdef VMM_DOXYGEN
 /** Defined in exactly one file of a program that uses the names or printers of Part III: compiles
- *  the functions that are not inline. Everything else works without it. */
+ *  the functions that are not inline. Everything else works without it, but for `vmm_init`. */
 #define VMM_IMPLEMENTATION
 /** Defined as 1: the assertions of VMM_ASSERT are checked at run time. */
 #define VMM_DEBUG 1
@@ -349,7 +350,6 @@ typedef struct vmm_arch {
 /** An MMU: an architecture and the size of each stage. 0 leaves a stage out. */
 typedef struct vmm_model {
     const vmm_arch_t *arch; /**< Formats to choose from. */
-    const unsigned char *check; /**< What the default instance's options are checked by at link time. */
     uint32_t front_slots;   /**< As VMM_FRONT_SLOTS. */
     uint32_t front_banks;   /**< As VMM_FRONT_BANKS. */
     uint32_t walk_slots;    /**< As VMM_WALK_SLOTS. */
@@ -580,7 +580,13 @@ static const vmm_arch_t vmm_arch_of_options = VMM_ARCH_OF(vmm_paging_of_options)
 #error "vmm needs gcc or clang (or a compiler that speaks as they do): it relies on forced inlining"
 #endif
 #define VMM_INLINE static inline __attribute__((always_inline, unused))
+/* Without optimisation nothing is inlined unless forced, and only what is declared inline is left out
+ * of the object file when nobody calls it. */
+#ifdef __OPTIMIZE__
 #define VMM_OUTLINE static __attribute__((noinline, unused))
+#else
+#define VMM_OUTLINE static inline __attribute__((unused))
+#endif
 #define VMM_UNUSED __attribute__((unused))
 #define VMM_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define VMM_UNLIKELY(condition) __builtin_expect(!!(condition), 0)

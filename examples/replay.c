@@ -199,7 +199,7 @@ static bool touch(vmm_ref_t u, const trace_ref_t *ref)
 
 static bool run_modelled(column_t *c, size_t which)
 {
-    const vmm_model_t model = {c->arch, NULL, 0, 1, 0, 1, geometries[which].sets, geometries[which].ways, VMM_LRU};
+    const vmm_model_t model = {c->arch, 0, 1, 0, 1, geometries[which].sets, geometries[which].ways, VMM_LRU};
     const vmm_ref_t u = place(&model);
     vmm_context_t context;
     size_t i;

@@ -57,6 +57,8 @@ static void bad_arguments_are_refused(void **state)
     assert_int_equal(vmm_frames_free(&f, BASE - 0x1000, 0), VMM_E_RANGE);
     assert_int_equal(vmm_frames_free(&f, BASE + 64 * 0x1000, 0), VMM_E_RANGE);
     assert_int_equal(vmm_frames_free(&f, paddr, 32), VMM_E_ARGUMENT);
+    assert_int_equal(vmm_frames_free(&f, paddr, 1), VMM_E_NOT_MAPPED);
+    assert_int_equal(vmm_frames_free(&f, paddr, 3), VMM_E_NOT_MAPPED);
     assert_int_equal(vmm_frames_free(&f, paddr, 2), VMM_OK);
     assert_int_equal(vmm_frames_free(&f, paddr, 2), VMM_E_NOT_MAPPED);
     assert_true(vmm_frames_check(&f));
