@@ -2229,16 +2229,7 @@ VMM_INLINE bool vmm_keeps_order(bool big_endian)
 /* As numbers: the bytes in memory are little-endian, or big-endian when asked for. */
 VMM_INLINE void vmm_order(void *value, unsigned bytes, bool big_endian)
 {
-    uint16_t v16;
-    uint32_t v32;
-    uint64_t v64;
-    if (vmm_keeps_order(big_endian)) return;
-    switch (bytes) {
-    case 2: VMM_COPY(&v16, value, 2), v16 = __builtin_bswap16(v16), VMM_COPY(value, &v16, 2); break;
-    case 4: VMM_COPY(&v32, value, 4), v32 = __builtin_bswap32(v32), VMM_COPY(value, &v32, 4); break;
-    case 8: VMM_COPY(&v64, value, 8), v64 = __builtin_bswap64(v64), VMM_COPY(value, &v64, 8); break;
-    default: break;
-    }
+    if (!vmm_keeps_order(big_endian)) vmm_put(value, vmm_swap(vmm_get(value, bytes), bytes), bytes);
 }
 
 /* Host address of one byte by the fastest stage that knows it; *t only when it is far. */

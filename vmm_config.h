@@ -579,12 +579,20 @@ static const vmm_arch_t vmm_arch_of_options = VMM_ARCH_OF(vmm_paging_of_options)
 #if !defined(__GNUC__)
 #error "vmm needs gcc or clang (or a compiler that speaks as they do): it relies on forced inlining"
 #endif
+/* Cores are forced into their instances where that is what makes them fast. Without optimisation, and
+ * under sanitizers, they stay functions: a debugger steps through them, and compiling takes a tenth. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define VMM_SANITIZED 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define VMM_SANITIZED 1
+#endif
+#if defined(__OPTIMIZE__) && !defined(VMM_SANITIZED)
 #define VMM_INLINE static inline __attribute__((always_inline, unused))
-/* Without optimisation nothing is inlined unless forced, and only what is declared inline is left out
- * of the object file when nobody calls it. */
-#ifdef __OPTIMIZE__
 #define VMM_OUTLINE static __attribute__((noinline, unused))
 #else
+#define VMM_INLINE static inline __attribute__((unused))
 #define VMM_OUTLINE static inline __attribute__((unused))
 #endif
 #define VMM_UNUSED __attribute__((unused))

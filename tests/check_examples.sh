@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Every example builds without a warning with both compilers, runs, and says what it should. TAP.
+set -u
+cd "$(dirname "$0")/.." || exit
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Wcast-align -Wunused -Werror"
+count=0
+failed=0
+
+# tell RESULT NAME OUTPUT
+tell() {
+    ((count += 1))
+    if [ "$1" = 0 ]; then echo "ok $count - $2"; else
+        failed=1
+        echo "not ok $count - $2"
+        sed 's/^/# /' <<<"$3"
+    fi
+}
+
+# run NAME: as its user would
+run() {
+    case $1 in
+    replay) gzip -dc examples/traces/sqlite3.trace.gz | "$work/replay" - ;;
+    pack_trace) printf 'I  00001000,4\n L 00002000,8\n' | "$work/pack_trace" | head -n 1 ;;
+    *) "$work/$1" ;;
+    esac
+}
+
+# Words that the output must have, each on its own line of the table.
+words() {
+    case $1 in
+    hello) printf '%s\n' 'loaded 42' 'fault at 0x11000, cause 13: the entry is not valid' ;;
+    csapp) printf '%s\n' 'PPN    0x0d  PPO 0x14  PA 0x354' 'PPN    0x17  PPO 0x3c  PA 0x5fc' \
+        'PPN    0x11  PPO 0x29  PA 0x469' 'PPN    0x28  PPO 0x20  PA 0xa20' ;;
+    pack_trace) echo 'vmm packed trace 1' ;;
+    two_mmus) printf '%s\n' 'the other processor loads 0xcafe' 'the page may not be written' ;;
+    replay) printf '%s\n' '2074900 references: 1390140 fetches, 363921 loads, 310836 stores, 10003 modifies' \
+        'distinct pages of 4 KiB                   392              392              392' \
+        'page tables                           40 KiB           44 KiB           28 KiB' ;;
+    esac
+}
+
+for source in examples/*.c; do
+    name=$(basename "$source" .c)
+    for compiler in "gcc -std=c11" "clang -std=c11"; do
+        # shellcheck disable=SC2086
+        output=$($compiler -O2 $warnings -I. -o "$work/$name" "$source" 2>&1)
+        tell $? "$name builds without a warning, ${compiler%% *}" "$output"
+        output=$(run "$name" 2>&1)
+        result=$?
+        while read -r line; do
+            [ -z "$line" ] || grep -qF -- "$line" <<<"$output" || result=1
+        done < <(words "$name")
+        tell $result "$name runs and says what it should, ${compiler%% *}" "$output"
+    done
+done
+echo "1..$count"
+exit $failed
