@@ -69,25 +69,21 @@
 typedef struct vmm_bus {
     int (*read)(void *user, vmm_paddr_t paddr, uint64_t *value, unsigned bytes); /**< A load or fetch. */
     int (*write)(void *user, vmm_paddr_t paddr, uint64_t value, unsigned bytes); /**< A store. */
-    void *user; /**< Passed to both. */
+    void *user;                                                                  /**< Passed to both. */
 } vmm_bus_t;
 
 /** Physical memory as an MMU sees it.
  *  Invariant: base and size are multiples of the page size, ram of 8, and base + size - 1 neither
  *  wraps nor needs more than paddr_bits. */
 typedef struct vmm_memory {
-    void *ram;           /**< Host memory behind the window; the caller keeps it. */
-    vmm_paddr_t base;    /**< Physical address of its first byte. */
-    uint64_t size;       /**< Bytes. */
-    vmm_bus_t bus;       /**< Everything else; all zero: nothing. */
-    uint8_t paddr_bits;  /**< Physical address width that is implemented, when it is less than the format's; 0: the format's. */
+    void *ram;          /**< Host memory behind the window; the caller keeps it. */
+    vmm_paddr_t base;   /**< Physical address of its first byte. */
+    uint64_t size;      /**< Bytes. */
+    vmm_bus_t bus;      /**< Everything else; all zero: nothing. */
+    uint8_t paddr_bits; /**< Physical address width, when it is less than the format's; 0: the format's. */
 } vmm_memory_t;
 
 /** @cond internal */
-typedef uint16_t VMM_MAY_ALIAS vmm_any16_t;
-typedef uint32_t VMM_MAY_ALIAS vmm_any32_t;
-typedef uint64_t VMM_MAY_ALIAS __attribute__((aligned(8))) vmm_any64_t; /* 32-bit x86 would say 4 */
-
 VMM_INLINE uint64_t vmm_low_mask(unsigned bits)
 {
     return bits >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << bits) - 1;
@@ -209,7 +205,8 @@ VMM_INLINE int vmm_mem_read(const vmm_memory_t *memory, vmm_paddr_t paddr, uint8
     return 0;
 }
 
-VMM_INLINE int vmm_mem_write(const vmm_memory_t *memory, vmm_paddr_t paddr, const uint8_t *from, unsigned bytes, bool whole)
+VMM_INLINE int vmm_mem_write(const vmm_memory_t *memory, vmm_paddr_t paddr, const uint8_t *from, unsigned bytes,
+                             bool whole)
 {
     uint8_t *host = vmm_mem_host(memory, paddr, bytes);
     if (host) {
@@ -260,6 +257,7 @@ typedef struct vmm_translation {
     uint8_t flags;        /**< Rights and marks, enum vmm_flags, of all levels that grant. */
     uint8_t level;        /**< Level of the leaf. */
     uint8_t page_shift;   /**< log2 of the bytes that this translation covers. */
+    uint8_t above;        /**< VMM_G when a pointer on the way said that all below it is global (RISC-V). */
 } vmm_translation_t;
 
 /** One entry that a walk read. */
@@ -276,6 +274,21 @@ VMM_INLINE unsigned vmm_level_shift(const vmm_paging_t *p, unsigned level)
     return p->page_shift + (level > 0 ? p->index_bits[0] : 0u) + (level > 1 ? p->index_bits[1] : 0u) +
            (level > 2 ? p->index_bits[2] : 0u) + (level > 3 ? p->index_bits[3] : 0u) +
            (level > 4 ? p->index_bits[4] : 0u) + (level > 5 ? p->index_bits[5] : 0u);
+}
+
+/** Checks a format against the invariants of vmm_paging_t.
+ *  @return VMM_OK or VMM_E_ARGUMENT. */
+VMM_INLINE vmm_status_t vmm_paging_check(const vmm_paging_t *p)
+{
+    unsigned level;
+    if (p->levels < 1 || p->levels > VMM_MAX_LEVELS || p->page_shift < 3 || p->page_shift > 30) return VMM_E_ARGUMENT;
+    for (level = 0; level < VMM_MAX_LEVELS; level++)
+        if (level < p->levels ? p->index_bits[level] < 1 || p->index_bits[level] > 28 : p->index_bits[level] != 0)
+            return VMM_E_ARGUMENT;
+    if (p->vaddr_bits > 64 || vmm_level_shift(p, p->levels) != p->vaddr_bits) return VMM_E_ARGUMENT;
+    if (p->pte_bytes != 2 && p->pte_bytes != 4 && p->pte_bytes != 8) return VMM_E_ARGUMENT;
+    if (p->ppn_lsb + p->ppn_bits > 8 * p->pte_bytes || p->ppn_bits + p->page_shift > 64) return VMM_E_ARGUMENT;
+    return p->valid != 0 && !(p->valid & p->inverted) ? VMM_OK : VMM_E_ARGUMENT;
 }
 
 /** Index of an address in its table of a level. */
@@ -370,10 +383,8 @@ VMM_INLINE bool vmm_pte_is_leaf(const vmm_paging_t *p, vmm_pte_t pte, unsigned l
 VMM_INLINE uint8_t vmm_pte_flags(const vmm_paging_t *p, vmm_pte_t pte)
 {
     if (p->rules == VMM_RULES_RISCV) return (uint8_t)(pte & 0xfe); /* same order as the flags */
-    return (uint8_t)((vmm_pte_grants(p, pte, p->read) ? VMM_R : 0) |
-                     (vmm_pte_grants(p, pte, p->write) ? VMM_W : 0) |
-                     (vmm_pte_grants(p, pte, p->execute) ? VMM_X : 0) |
-                     (vmm_pte_grants(p, pte, p->user) ? VMM_U : 0) |
+    return (uint8_t)((vmm_pte_grants(p, pte, p->read) ? VMM_R : 0) | (vmm_pte_grants(p, pte, p->write) ? VMM_W : 0) |
+                     (vmm_pte_grants(p, pte, p->execute) ? VMM_X : 0) | (vmm_pte_grants(p, pte, p->user) ? VMM_U : 0) |
                      (p->global && vmm_pte_grants(p, pte, p->global) ? VMM_G : 0) |
                      (vmm_pte_grants(p, pte, p->accessed) ? VMM_A : 0) |
                      (vmm_pte_grants(p, pte, p->dirty) ? VMM_D : 0));
@@ -436,8 +447,8 @@ VMM_INLINE uint8_t vmm_fault_cause(unsigned kind, unsigned access)
     return access == VMM_FETCH ? 0 : access == VMM_WRITE ? 6 : 4;
 }
 
-VMM_INLINE vmm_status_t vmm_fault_set(vmm_fault_t *fault, unsigned kind, unsigned access, unsigned rule,
-                                      unsigned level, vmm_vaddr_t va, vmm_paddr_t pte_addr, vmm_pte_t pte)
+VMM_INLINE vmm_status_t vmm_fault_set(vmm_fault_t *fault, unsigned kind, unsigned access, unsigned rule, unsigned level,
+                                      vmm_vaddr_t va, vmm_paddr_t pte_addr, vmm_pte_t pte)
 {
     fault->kind = (uint8_t)kind;
     fault->access = (uint8_t)access;
@@ -466,32 +477,20 @@ VMM_INLINE unsigned vmm_pte_mark(const vmm_paging_t *p, const vmm_judge_t *judge
 }
 /** @endcond */
 
-/** Walks the tables for one byte.
- *  Reads one entry a level, from the top; every entry is read once, at its full width. An entry
- *  outside the RAM window is an access fault; table loops end because levels count down.
- *  @param p       the format
- *  @param memory  physical memory with the tables
- *  @param root    physical address of the top table
- *  @param judge   by what the access is judged
- *  @param access  enum vmm_access
- *  @param va      virtual address
- *  @param t       receives the translation; t->table is set on a fault too
- *  @param fault   receives the reasons of a fault
- *  @param steps   null, or room for VMM_MAX_LEVELS entries: what was read
- *  @param count   null when steps is, else receives how many were read
- *  @return VMM_OK or VMM_FAULT. O(levels). */
-VMM_INLINE vmm_status_t vmm_walk(const vmm_paging_t *p, const vmm_memory_t *memory, vmm_paddr_t root,
-                                 const vmm_judge_t *judge, unsigned access, vmm_vaddr_t va, vmm_translation_t *t,
-                                 vmm_fault_t *fault, vmm_step_t *steps, unsigned *count)
+/** @cond internal: the walk from a table that is known already. */
+VMM_INLINE vmm_status_t vmm_walk_from(const vmm_paging_t *p, const vmm_memory_t *memory, vmm_paddr_t table,
+                                      unsigned level, const vmm_judge_t *judge, unsigned access, vmm_vaddr_t va,
+                                      vmm_translation_t *t, vmm_fault_t *fault, vmm_step_t *steps, unsigned *count)
 {
     const unsigned width = vmm_mem_width(memory, p);
-    unsigned level = p->levels - 1u, shift = vmm_level_shift(p, level), rule;
-    unsigned granted = VMM_R | VMM_W | VMM_X | VMM_U;
+    unsigned shift = vmm_level_shift(p, level), granted = VMM_R | VMM_W | VMM_X | VMM_U, rule;
     vmm_pte_t pte, was;
     uint8_t *host;
 
-    t->table = root;
+    t->table = table;
     t->pte_addr = 0;
+    t->above = 0;
+    va = vmm_wrap(p, va);
     if (!vmm_canonical(p, va))
         return vmm_fault_set(fault, VMM_PAGE_FAULT, access, VMM_RULE_CANONICAL, p->levels, va, 0, 0);
     for (;;) {
@@ -511,6 +510,7 @@ VMM_INLINE vmm_status_t vmm_walk(const vmm_paging_t *p, const vmm_memory_t *memo
         t->flags = vmm_pte_flags(p, pte);
         if (!vmm_pte_is_leaf(p, pte, level)) {
             if (p->rights == VMM_RIGHTS_EVERY) granted &= t->flags;
+            if (p->rules == VMM_RULES_RISCV) t->above |= t->flags & VMM_G;
             t->table = vmm_pte_paddr(p, pte);
             level--;
             shift -= p->index_bits[level];
@@ -524,13 +524,35 @@ VMM_INLINE vmm_status_t vmm_walk(const vmm_paging_t *p, const vmm_memory_t *memo
         if (steps) --*count;
     }
     t->pte = was;
-    t->flags = (uint8_t)(t->flags | (vmm_pte_flags(p, pte) & (VMM_A | VMM_D)));
+    t->flags = (uint8_t)(t->flags | t->above | (vmm_pte_flags(p, pte) & (VMM_A | VMM_D)));
     t->level = (uint8_t)level;
     t->page_shift = (uint8_t)vmm_pte_page_shift(p, pte, level);
     t->paddr = (vmm_pte_paddr(p, pte) & ~vmm_low_mask(t->page_shift)) | (va & vmm_low_mask(t->page_shift));
     if (t->paddr & ~vmm_low_mask(width))
         return vmm_fault_set(fault, VMM_ACCESS_FAULT, access, VMM_RULE_PADDR_WIDTH, level, va, t->pte_addr, was);
     return VMM_OK;
+}
+/** @endcond */
+
+/** Walks the tables for one byte.
+ *  Reads one entry a level, from the top; every entry is read once, at its full width. An entry
+ *  outside the RAM window is an access fault; table loops end because levels count down.
+ *  @param p       the format
+ *  @param memory  physical memory with the tables
+ *  @param root    physical address of the top table
+ *  @param judge   by what the access is judged
+ *  @param access  enum vmm_access
+ *  @param va      virtual address
+ *  @param t       receives the translation; t->table is set on a fault too
+ *  @param fault   receives the reasons of a fault
+ *  @param steps   null, or room for VMM_MAX_LEVELS entries: what was read
+ *  @param count   null when steps is, else receives how many were read
+ *  @return VMM_OK or VMM_FAULT. O(levels). */
+VMM_INLINE vmm_status_t vmm_walk(const vmm_paging_t *p, const vmm_memory_t *memory, vmm_paddr_t root,
+                                 const vmm_judge_t *judge, unsigned access, vmm_vaddr_t va, vmm_translation_t *t,
+                                 vmm_fault_t *fault, vmm_step_t *steps, unsigned *count)
+{
+    return vmm_walk_from(p, memory, root, p->levels - 1u, judge, access, va, t, fault, steps, count);
 }
 /** @} */
 
@@ -545,8 +567,8 @@ VMM_INLINE vmm_status_t vmm_walk(const vmm_paging_t *p, const vmm_memory_t *memo
  *  table hangs in two places is no tree: an edit of it stays inside RAM, and that is all.)
  *
  *  Thread safety: the caller keeps other edits of the same tables away. A processor may walk them
- *  meanwhile; its accessed and dirty marks are kept by NAME_protect, not by NAME_unmap, so take
- *  the right to write away and flush before asking for the dirty bit of a page that goes.
+ *  meanwhile; the marks that it sets are kept by NAME_protect and by splits, not by NAME_unmap and
+ *  NAME_merge: take the right to write away and flush before asking for the dirty bit of a page.
  *  @{ */
 
 /** What has to be flushed. */
@@ -558,10 +580,10 @@ enum vmm_flush_kind {
 
 /** A run of pages whose translations are no longer what they were. */
 typedef struct vmm_flush {
-    vmm_vaddr_t vaddr;   /**< First byte. */
-    uint64_t bytes;      /**< Length; 0 means 2^64. */
-    uint8_t page_shift;  /**< log2 of the page size of the entries concerned. */
-    uint8_t kind;        /**< enum vmm_flush_kind. */
+    vmm_vaddr_t vaddr;  /**< First byte. */
+    uint64_t bytes;     /**< Length; 0 means 2^64. */
+    uint8_t page_shift; /**< log2 of the page size of the entries concerned. */
+    uint8_t kind;       /**< enum vmm_flush_kind. */
 } vmm_flush_t;
 
 /** A tree of page tables under edit. Plain data; copies are as good as the original. */
@@ -590,7 +612,7 @@ typedef struct vmm_mapping {
     uint8_t flags;        /**< Rights and marks. */
     uint8_t level;        /**< Its level. */
     uint8_t leaf;         /**< 1: maps a page; 0: points to a table. */
-    uint8_t status;       /**< VMM_OK, or VMM_E_TABLE: a pointer out of RAM or back up the tree. */
+    uint8_t status;       /**< VMM_OK, or VMM_E_TABLE: a pointer out of RAM, back up the tree, or at level 0. */
 } vmm_mapping_t;
 
 /** Called for every valid entry; not 0 stops the visit. */
@@ -662,8 +684,7 @@ VMM_INLINE bool vmm_flags_fit(const vmm_paging_t *p, uint32_t flags)
     const uint32_t types = flags & (VMM_NONCACHED | VMM_IO);
     if (p->rules == VMM_RULES_RISCV && !(flags & (VMM_R | VMM_X))) return false;
     if (p->rules == VMM_RULES_RISCV && (flags & VMM_W) && !(flags & VMM_R)) return false;
-    if (types && (p->rules != VMM_RULES_RISCV || p->pte_bytes != 8 || types == (VMM_NONCACHED | VMM_IO)))
-        return false;
+    if (types && (p->rules != VMM_RULES_RISCV || p->pte_bytes != 8 || types == (VMM_NONCACHED | VMM_IO))) return false;
     return (p->read || (flags & VMM_R)) && (p->write || (flags & VMM_W)) && (p->execute || (flags & VMM_X)) &&
            (p->user || (flags & VMM_U)) && (p->global || !(flags & VMM_G));
 }
@@ -701,6 +722,7 @@ VMM_INLINE vmm_cursor_t vmm_cursor_open(const vmm_paging_t *p, const vmm_tables_
 VMM_INLINE uint8_t *vmm_cursor_entry(const vmm_cursor_t *c)
 {
     uint8_t *table = vmm_mem_host(c->t->memory, c->table[c->level], vmm_table_bytes(c->p, c->level));
+    VMM_ASSERT(c->level < c->p->levels);
     if (!table || ((uintptr_t)table & (c->p->pte_bytes - 1u))) return NULL;
     return table + (size_t)vmm_level_index(c->p, c->level, c->va) * c->p->pte_bytes;
 }
@@ -719,8 +741,7 @@ VMM_INLINE bool vmm_cursor_may_enter(const vmm_cursor_t *c, vmm_paddr_t table)
 VMM_INLINE vmm_status_t vmm_cursor_go(vmm_cursor_t *c, vmm_vaddr_t va, unsigned lowest, uint8_t **entry)
 {
     const vmm_paging_t *p = c->p;
-    while (c->level + 1u < p->levels &&
-           (c->level < lowest || ((va ^ c->va) >> vmm_level_shift(p, c->level + 1u)) != 0))
+    while (c->level + 1u < p->levels && (c->level < lowest || ((va ^ c->va) >> vmm_level_shift(p, c->level + 1u)) != 0))
         c->level++;
     c->va = va;
     for (;;) {
@@ -766,9 +787,19 @@ VMM_INLINE void vmm_tell_flush(const vmm_tables_t *t, vmm_vaddr_t va, uint64_t b
     t->flush(t->flush_user, &what);
 }
 
-/* A range as the public functions take it: whole pages, not empty, inside the address space. */
-VMM_INLINE vmm_status_t vmm_range_check(const vmm_paging_t *p, vmm_vaddr_t va, uint64_t bytes)
+/* What every edit asks of its arguments. */
+VMM_INLINE vmm_status_t vmm_tables_check(const vmm_paging_t *p, const vmm_tables_t *t)
 {
+    const vmm_status_t status = vmm_paging_check(p);
+    if (status) return status;
+    return t->memory ? vmm_mem_check(t->memory, p) : VMM_E_ARGUMENT;
+}
+
+/* A range as the public functions take it: whole pages, not empty, inside the address space. */
+VMM_INLINE vmm_status_t vmm_range_check(const vmm_paging_t *p, const vmm_tables_t *t, vmm_vaddr_t va, uint64_t bytes)
+{
+    const vmm_status_t status = vmm_tables_check(p, t);
+    if (status) return status;
     if ((va | bytes) & vmm_low_mask(p->page_shift)) return VMM_E_ALIGN;
     if (bytes == 0 || va + (bytes - 1) < va) return VMM_E_RANGE;
     if (!vmm_canonical(p, va) || !vmm_canonical(p, va + (bytes - 1))) return VMM_E_RANGE;
@@ -790,9 +821,10 @@ VMM_OUTLINE vmm_status_t vmm_range_read(const vmm_paging_t *p, const vmm_tables_
         if (status) return status;
         entries = vmm_run(p, c.level, va, left, &span);
         for (; (free || full) && entries; entries--, entry += p->pte_bytes) {
-            const bool valid = (vmm_pte_load(p, entry) & p->valid) != 0;
-            if (valid && free) return VMM_E_MAPPED;
-            if (!valid && full) return VMM_E_NOT_MAPPED;
+            const vmm_pte_t pte = vmm_pte_load(p, entry);
+            if ((pte & p->valid) && free) return VMM_E_MAPPED;
+            if (!(pte & p->valid) && full) return VMM_E_NOT_MAPPED;
+            if (full && !vmm_pte_is_leaf(p, pte, c.level)) return VMM_E_TABLE;
         }
         va += span;
         left -= span;
@@ -801,8 +833,8 @@ VMM_OUTLINE vmm_status_t vmm_range_read(const vmm_paging_t *p, const vmm_tables_
 }
 
 /* One table from the callback, checked: in RAM, aligned to its size, and an entry can name it. */
-VMM_INLINE vmm_status_t vmm_table_take(const vmm_paging_t *p, const vmm_tables_t *t, unsigned level,
-                                       vmm_paddr_t *table, uint8_t **host)
+VMM_INLINE vmm_status_t vmm_table_take(const vmm_paging_t *p, const vmm_tables_t *t, unsigned level, vmm_paddr_t *table,
+                                       uint8_t **host)
 {
     const uint64_t bytes = vmm_table_bytes(p, level);
     if (!t->take || t->take(t->user, bytes, table)) return VMM_E_NO_FRAME;
@@ -857,8 +889,8 @@ VMM_OUTLINE vmm_status_t vmm_reserve_take(const vmm_paging_t *p, const vmm_table
     return VMM_OK;
 }
 
-/* Counts the tables that breaking leaves at va will take. A leaf that `other` cuts too is counted
- * there. */
+/* Counts the tables needed to split leaves so that one begins at va. Levels that splitting at
+ * `other` counts already are left out. */
 VMM_INLINE vmm_status_t vmm_need_cut(const vmm_paging_t *p, const vmm_tables_t *t, vmm_vaddr_t va, vmm_vaddr_t other,
                                      uint64_t *need)
 {
@@ -886,34 +918,37 @@ VMM_INLINE vmm_pte_t vmm_pte_piece(const vmm_paging_t *p, vmm_pte_t pte, unsigne
     return pte | vmm_pte_frame(p, paddr);
 }
 
-/* Puts a table that is filled already under the cursor's entry and enters it. */
-VMM_INLINE void vmm_cursor_hang(vmm_cursor_t *c, uint8_t *entry, vmm_paddr_t table)
+/* Hangs a table that is filled already under the cursor's entry, if that is still `was`, and enters
+ * it. Returns whether it was: a processor may have marked it meanwhile. */
+VMM_INLINE bool vmm_cursor_link(vmm_cursor_t *c, uint8_t *entry, vmm_pte_t was, vmm_paddr_t table)
 {
     const vmm_paging_t *p = c->p;
     const unsigned shift = vmm_level_shift(p, c->level);
-    const bool was_leaf = (vmm_pte_load(p, entry) & p->valid) != 0;
-    vmm_pte_store(p, entry, vmm_pte_pointer(p, table));
-    if (was_leaf) vmm_tell_flush(c->t, c->va & ~vmm_low_mask(shift), vmm_low_mask(shift) + 1, shift, VMM_FLUSH_TABLE);
+    if (!vmm_pte_swap(p, entry, was, vmm_pte_pointer(p, table))) return false;
+    if (was & p->valid)
+        vmm_tell_flush(c->t, c->va & ~vmm_low_mask(shift), vmm_low_mask(shift) + 1, shift, VMM_FLUSH_TABLE);
     c->level--;
     c->table[c->level] = table;
+    return true;
 }
 
 /* Makes a table out of the reserve under the cursor's entry and enters it: the pieces of the leaf
- * that stands there, or empty. */
+ * that stands there, or empty. Returns whether the reserve had one. */
 VMM_INLINE bool vmm_cursor_make(vmm_cursor_t *c, uint8_t *entry)
 {
     const vmm_paging_t *p = c->p;
     const unsigned level = c->level;
-    const vmm_pte_t pte = vmm_pte_load(p, entry);
     vmm_paddr_t table;
     uint8_t *host = vmm_reserve_pop(p, c->t, c->reserve, level - 1u, &table);
+    vmm_pte_t pte;
     uint64_t i;
     if (!host) return false;
     VMM_SET(host, 0, (size_t)vmm_table_bytes(p, level - 1u));
-    if (pte & p->valid)
-        for (i = 0; i < UINT64_C(1) << p->index_bits[level - 1u]; i++, host += p->pte_bytes)
-            vmm_pte_store(p, host, vmm_pte_piece(p, pte, level, i));
-    vmm_cursor_hang(c, entry, table);
+    do {
+        pte = vmm_pte_load(p, entry);
+        for (i = 0; (pte & p->valid) && i < UINT64_C(1) << p->index_bits[level - 1u]; i++)
+            vmm_pte_store(p, host + i * p->pte_bytes, vmm_pte_piece(p, pte, level, i));
+    } while (!vmm_cursor_link(c, entry, pte, table));
     return true;
 }
 
@@ -985,7 +1020,7 @@ VMM_INLINE void vmm_napot_cut_at(const vmm_paging_t *p, const vmm_tables_t *t, v
     if (vmm_cursor_go(&c, va & ~(group - 1), 0, &entry) || c.level > 0) return;
     for (i = 0; i < 16; i++, entry += p->pte_bytes) {
         pte = vmm_pte_load(p, entry);
-        if (!(pte & p->valid) || !(pte & VMM_RISCV_N)) continue;
+        if (!(pte & p->valid) || !(pte & VMM_RISCV_N) || ((pte >> 10) & 15) != 8) continue;
         pte = (pte & ~(VMM_RISCV_N | vmm_pte_frame(p, group - 1))) | vmm_pte_frame(p, (vmm_paddr_t)i << p->page_shift);
         vmm_pte_store(p, entry, pte);
         cut++;
@@ -1091,7 +1126,7 @@ VMM_INLINE void vmm_fill(const vmm_paging_t *p, uint8_t *entry, vmm_pte_t pte, v
 
 /* Puts the leaves in, making tables from the reserve. Fails only where tables share a table. */
 VMM_INLINE vmm_status_t vmm_range_fill(const vmm_paging_t *p, const vmm_tables_t *t, vmm_vaddr_t va, vmm_paddr_t pa,
-                               uint64_t left, uint32_t flags, vmm_reserve_t *reserve)
+                                       uint64_t left, uint32_t flags, vmm_reserve_t *reserve)
 {
     vmm_cursor_t c = vmm_cursor_open(p, t);
     c.reserve = reserve;
@@ -1114,7 +1149,7 @@ VMM_INLINE vmm_status_t vmm_range_fill(const vmm_paging_t *p, const vmm_tables_t
             uint8_t *host = vmm_reserve_pop(p, t, reserve, 0, &table);
             if (!host) return VMM_E_TABLE;
             vmm_fill(p, host, leaf, step, entries);
-            vmm_cursor_hang(&c, entry, table);
+            while (!vmm_cursor_link(&c, entry, vmm_pte_load(p, entry), table)) {}
         } else {
             if (c.level > level && !vmm_cursor_make(&c, entry)) return VMM_E_TABLE;
             vmm_fill(p, vmm_cursor_entry(&c), leaf, step, entries);
@@ -1131,11 +1166,12 @@ VMM_INLINE vmm_status_t vmm_range_fill(const vmm_paging_t *p, const vmm_tables_t
 VMM_OUTLINE vmm_status_t vmm_pt_map(const vmm_paging_t *p, const vmm_tables_t *t, vmm_vaddr_t va, vmm_paddr_t pa,
                                     uint64_t bytes, uint32_t flags)
 {
-    const unsigned width = vmm_mem_width(t->memory, p);
+    unsigned width;
     uint64_t need[VMM_MAX_LEVELS] = {0, 0, 0, 0, 0, 0};
     vmm_reserve_t reserve;
-    vmm_status_t status = vmm_range_check(p, va, bytes);
+    vmm_status_t status = vmm_range_check(p, t, va, bytes);
     if (status) return status;
+    width = vmm_mem_width(t->memory, p);
     if (pa & vmm_low_mask(p->page_shift)) return VMM_E_ALIGN;
     if (pa + (bytes - 1) < pa || ((pa + (bytes - 1)) & ~vmm_low_mask(width))) return VMM_E_RANGE;
     if (flags & ~(uint32_t)VMM_MAP_FLAGS) return VMM_E_ARGUMENT;
@@ -1153,7 +1189,7 @@ VMM_OUTLINE vmm_status_t vmm_pt_map(const vmm_paging_t *p, const vmm_tables_t *t
     return status;
 }
 
-/* Clears entries up to the first that is as valid as `valid` says not. Returns how many. */
+/* Clears the leading entries whose valid bit equals `valid`. Returns how many. */
 VMM_INLINE uint64_t vmm_clear_as(uint8_t *entry, vmm_pte_t valid_bit, bool valid, uint64_t entries, unsigned bytes)
 {
     uint64_t i;
@@ -1196,7 +1232,7 @@ VMM_OUTLINE vmm_status_t vmm_pt_unmap(const vmm_paging_t *p, const vmm_tables_t 
     vmm_cursor_t c = vmm_cursor_open(p, t);
     const vmm_vaddr_t start = va;
     uint64_t left = bytes;
-    vmm_status_t status = vmm_range_check(p, va, bytes);
+    vmm_status_t status = vmm_range_check(p, t, va, bytes);
     if (status == VMM_OK) status = vmm_range_read(p, t, va, bytes, false, false);
     if (status == VMM_OK) status = vmm_range_cut(p, t, va, bytes);
     if (status) return status;
@@ -1229,7 +1265,7 @@ VMM_OUTLINE vmm_status_t vmm_pt_protect(const vmm_paging_t *p, const vmm_tables_
 {
     vmm_cursor_t c = vmm_cursor_open(p, t);
     uint64_t left = bytes;
-    vmm_status_t status = vmm_range_check(p, va, bytes);
+    vmm_status_t status = vmm_range_check(p, t, va, bytes);
     if (status) return status;
     if (flags & ~(uint32_t)VMM_RIGHT_FLAGS) return VMM_E_ARGUMENT;
     if (!vmm_flags_fit(p, flags)) return VMM_E_RIGHTS;
@@ -1278,11 +1314,14 @@ VMM_OUTLINE vmm_status_t vmm_pt_query(const vmm_paging_t *p, const vmm_tables_t 
     uint8_t *entry;
     vmm_pte_t pte;
     vmm_status_t status;
+    status = vmm_tables_check(p, t);
+    if (status) return status;
     if (!vmm_canonical(p, va)) return VMM_E_RANGE;
     status = vmm_cursor_go(&c, va, 0, &entry);
     if (status) return status;
     pte = vmm_pte_load(p, entry);
     if (!(pte & p->valid)) return VMM_E_NOT_MAPPED;
+    if (!vmm_pte_is_leaf(p, pte, c.level)) return VMM_E_TABLE;
     *m = vmm_cursor_tell(&c, pte);
     return VMM_OK;
 }
@@ -1293,6 +1332,7 @@ VMM_OUTLINE vmm_status_t vmm_pt_visit(const vmm_paging_t *p, const vmm_tables_t 
     vmm_cursor_t c = vmm_cursor_open(p, t);
     uint64_t index[VMM_MAX_LEVELS] = {0, 0, 0, 0, 0, 0};
     const unsigned top = p->levels - 1u;
+    if (vmm_tables_check(p, t)) return VMM_E_ARGUMENT;
     for (;;) {
         const unsigned shift = vmm_level_shift(p, c.level);
         const uint64_t above = c.level == top ? 0 : c.va & ~vmm_low_mask(vmm_level_shift(p, c.level + 1u));
@@ -1358,7 +1398,7 @@ VMM_OUTLINE vmm_status_t vmm_pt_merge(const vmm_paging_t *p, const vmm_tables_t 
                                       uint64_t *merged)
 {
     unsigned level;
-    vmm_status_t status = vmm_range_check(p, start, bytes);
+    vmm_status_t status = vmm_range_check(p, t, start, bytes);
     if (status == VMM_OK) status = vmm_range_read(p, t, start, bytes, false, false);
     if (status) return status;
     *merged = 0;
@@ -1395,8 +1435,9 @@ VMM_OUTLINE vmm_status_t vmm_pt_create(const vmm_paging_t *p, vmm_tables_t *t)
     vmm_paddr_t table;
     uint8_t *host;
     vmm_status_t status;
-    if (!t->memory || !t->take) return VMM_E_ARGUMENT;
-    status = vmm_table_take(p, t, top, &table, &host);
+    if (!t->take) return VMM_E_ARGUMENT;
+    status = vmm_tables_check(p, t);
+    if (status == VMM_OK) status = vmm_table_take(p, t, top, &table, &host);
     if (status) return status;
     VMM_SET(host, 0, (size_t)vmm_table_bytes(p, top));
     t->root = table;
@@ -1408,7 +1449,8 @@ VMM_OUTLINE vmm_status_t vmm_pt_destroy(const vmm_paging_t *p, vmm_tables_t *t)
 {
     const uint64_t half = p->vaddr_bits == 64 ? UINT64_C(1) << 63 : UINT64_C(1) << (p->vaddr_bits - 1);
     const vmm_vaddr_t upper = vmm_make_canonical(p, half);
-    vmm_status_t status = vmm_range_read(p, t, 0, half, false, false);
+    vmm_status_t status = vmm_tables_check(p, t);
+    if (status == VMM_OK) status = vmm_range_read(p, t, 0, half, false, false);
     if (status == VMM_OK) status = vmm_range_read(p, t, upper, half, false, false);
     if (status == VMM_OK) status = vmm_pt_unmap(p, t, 0, half);
     if (status == VMM_OK) status = vmm_pt_unmap(p, t, upper, half);
@@ -1467,8 +1509,8 @@ typedef struct vmm_tlb_key {
 
 /** What a TLB entry says. */
 typedef struct vmm_tlb_entry {
-    vmm_paddr_t paddr; /**< First byte of the page. */
-    uint64_t stamp;    /**< Time of the last use (LRU) or of the filling (FIFO). */
+    vmm_paddr_t paddr;  /**< First byte of the page. */
+    uint64_t stamp;     /**< Time of the last use (LRU) or of the filling (FIFO). */
     uint8_t flags;      /**< Rights and marks at the time of filling. */
     uint8_t level;      /**< Level of the leaf. */
     uint8_t page_shift; /**< log2 of the bytes of its page, or of the contiguous group it belongs to. */
@@ -1512,11 +1554,11 @@ typedef struct vmm_gate {
 
 /** How accesses of one kind are done at present, when they do not hit. */
 typedef struct vmm_view {
-    uint64_t walk_key;       /**< As the bank's. */
-    vmm_pte_t mask;          /**< Bits of a level-0 entry that decide in the common case ... */
-    vmm_pte_t want;          /**< ... and what they must be; anything else is walked for. */
-    vmm_context_t context;   /**< By what it is judged. */
-    uint32_t bank;           /**< Which bank. */
+    uint64_t walk_key;     /**< As the bank's. */
+    vmm_pte_t mask;        /**< Bits of a level-0 entry that decide in the common case ... */
+    vmm_pte_t want;        /**< ... and what they must be; anything else is walked for. */
+    vmm_context_t context; /**< By what it is judged. */
+    uint32_t bank;         /**< Which bank. */
 } vmm_view_t;
 
 /** Most banks that a front may have. */
@@ -1525,20 +1567,20 @@ typedef struct vmm_view {
 /** The state of an instance that does not depend on its sizes. It holds host addresses of slots and
  *  of RAM: NAME_flush_all makes them new in a copy. */
 typedef struct vmm_state {
-    vmm_gate_t gate[3];              /**< By enum vmm_access; first, where offsets are short. */
-    vmm_view_t view[3];              /**< By enum vmm_access. */
-    vmm_memory_t memory;             /**< As given to init. */
-    vmm_bank_t bank[VMM_MAX_BANKS];  /**< Contexts remembered. */
-    uint64_t epoch;                  /**< Counts flushes of everything; a bank of another is stale. */
-    uint64_t walk_keys;              /**< Last key given out. */
-    uint64_t clock;                  /**< For stamps. */
-    vmm_pieces_t front_pieces;       /**< Huge pages in the front: flushing one flushes the front. */
-    vmm_pieces_t tlb_pieces;         /**< Contiguous groups in the TLB: flushing one flushes the TLB. */
-    uint32_t next_bank;              /**< The bank that a new context takes. */
-    uint32_t banks_used;             /**< Banks that ever held anything: the first ones. */
-    uint32_t tlb_generation;         /**< Generation of the TLB, 16 bits. */
-    uint32_t tlb_levels;             /**< Bit i: entries of level i may be in the TLB. */
-    uint32_t random;                 /**< State of the generator for VMM_RANDOM. */
+    vmm_gate_t gate[3];             /**< By enum vmm_access; first, where offsets are short. */
+    vmm_view_t view[3];             /**< By enum vmm_access. */
+    vmm_memory_t memory;            /**< As given to init. */
+    vmm_bank_t bank[VMM_MAX_BANKS]; /**< Contexts remembered. */
+    uint64_t epoch;                 /**< Counts flushes of everything; a bank of another is stale. */
+    uint64_t walk_keys;             /**< Last key given out. */
+    uint64_t clock;                 /**< For stamps. */
+    vmm_pieces_t front_pieces;      /**< Huge pages in the front: flushing one flushes the front. */
+    vmm_pieces_t tlb_pieces;        /**< Contiguous groups in the TLB: flushing one flushes the TLB. */
+    uint32_t next_bank;             /**< The bank that a new context takes. */
+    uint32_t banks_used;            /**< Banks that ever held anything: the first ones. */
+    uint32_t tlb_generation;        /**< Generation of the TLB, 16 bits. */
+    uint32_t tlb_levels;            /**< Bit i: entries of level i may be in the TLB. */
+    uint32_t random;                /**< State of the generator for VMM_RANDOM. */
 } vmm_state_t;
 
 /** Functions of an instance that stay out of line: any access, the long way. */
@@ -1550,7 +1592,7 @@ typedef struct vmm_slow {
 /** Where an instance keeps its parts: what every core takes, by value. */
 typedef struct vmm_ref {
     const vmm_model_t *model;   /**< Its constants. */
-    const vmm_slow_t *slow;     /**< Its functions out of line. */
+    vmm_slow_t slow;            /**< Its functions out of line. */
     void *self;                 /**< Itself, for those. */
     vmm_state_t *state;         /**< What does not depend on sizes. */
     vmm_fault_t *fault;         /**< Reasons of the last fault. */
@@ -1617,7 +1659,9 @@ VMM_INLINE vmm_front_slot_t *vmm_front_slots(vmm_ref_t u, unsigned bank, unsigne
 
 VMM_INLINE size_t vmm_front_index(vmm_ref_t u, vmm_vaddr_t va)
 {
-    return (size_t)(va >> vmm_base(u)->page_shift) & (u.model->front_slots - 1u);
+    const vmm_paging_t *p = vmm_widest(u);
+    const uint64_t pages = vmm_low_mask(p->vaddr_bits - p->page_shift); /* addresses that wrap share a slot */
+    return (size_t)((va >> p->page_shift) & pages & (u.model->front_slots - 1u));
 }
 
 VMM_INLINE vmm_front_slot_t *vmm_front_slot_of(vmm_ref_t u, unsigned access, vmm_vaddr_t va)
@@ -1655,9 +1699,11 @@ VMM_INLINE void vmm_front_fill(vmm_ref_t u, unsigned access, vmm_vaddr_t va, uin
                                vmm_front_slot_t *slot)
 {
     const uint64_t page_mask = vmm_low_mask(vmm_base(u)->page_shift);
-    slot->bias = (u.state->gate[access].limit - va) & ~page_mask; /* the low bits of limit are ones: nothing is borrowed */
+    /* The low bits of limit are ones, so nothing is borrowed from the page number. */
+    slot->bias = (u.state->gate[access].limit - va) & ~page_mask;
     slot->addend = host - va;
-    if (page_shift != vmm_base(u)->page_shift) vmm_pieces_note(&u.state->front_pieces, vmm_wrap(vmm_widest(u), va), page_shift);
+    if (page_shift == vmm_base(u)->page_shift) return;
+    vmm_pieces_note(&u.state->front_pieces, vmm_wrap(vmm_widest(u), va), page_shift);
 }
 
 /* -- walk cache -- */
@@ -1778,6 +1824,7 @@ VMM_INLINE unsigned vmm_tlb_victim(vmm_ref_t u, size_t set)
 VMM_INLINE void vmm_tlb_fill(vmm_ref_t u, unsigned access, unsigned asid, vmm_vaddr_t va, const vmm_translation_t *t)
 {
     const unsigned level = t->level, shift = vmm_level_shift(vmm_widest(u), level);
+    VMM_ASSERT(level < vmm_widest(u)->levels && (t->flags & VMM_A));
     const uint64_t vpn = vmm_tlb_vpn(u, va, level), tag = vpn << 3 | (level + 1);
     const size_t set = vmm_tlb_set(u, access, vpn);
     const uint64_t match = vmm_tlb_match(u, set, tag, vmm_tlb_scope(u, asid));
@@ -1855,8 +1902,8 @@ VMM_INLINE bool vmm_same_context(const vmm_context_t *one, const vmm_context_t *
            one->judge.features == other->judge.features;
 }
 
-/* Before keys are given out: are two left, as many as one change can need? If not, the walk cache is
- * cleared, keys begin anew, and every bank is stale. */
+/* Makes sure that two keys are left, the most that one change needs; otherwise clears the walk cache,
+ * starts keys anew and makes every bank stale. */
 VMM_INLINE void vmm_walk_keys_renew(vmm_ref_t u)
 {
     vmm_state_t *s = u.state;
@@ -1879,7 +1926,7 @@ VMM_INLINE uint64_t vmm_walk_key_of(vmm_ref_t u, unsigned bank)
     return ++s->walk_keys;
 }
 
-/* Makes a bank forget: the next generation, and another key. */
+/* Invalidates a bank's slots by starting its next generation, and gives it a key. */
 VMM_INLINE void vmm_bank_renew(vmm_ref_t u, unsigned bank, uint64_t walk_key)
 {
     vmm_bank_t *b = &u.state->bank[bank];
@@ -1931,6 +1978,7 @@ VMM_INLINE void vmm_view_shortcut(vmm_ref_t u, unsigned access)
 VMM_INLINE void vmm_view_attach(vmm_ref_t u, unsigned access, unsigned bank)
 {
     const unsigned page_shift = vmm_base(u)->page_shift;
+    VMM_ASSERT(!vmm_has_front(u) || u.state->bank[bank].generation <= u.model->front_slots - 3u);
     u.state->view[access].bank = bank;
     u.state->view[access].walk_key = u.state->bank[bank].walk_key;
     u.state->gate[access].front = vmm_front_slots(u, bank, access);
@@ -1953,7 +2001,7 @@ VMM_INLINE void vmm_views_set(vmm_ref_t u, const vmm_context_t *data, const vmm_
     vmm_view_attach(u, VMM_FETCH, fetch_bank);
 }
 
-/* Everything that is remembered ends; the banks in use go on in their next generation. */
+/* Forgets the front and the walk cache of every context; the banks in use start a new generation. */
 VMM_INLINE void vmm_front_flush_all(vmm_ref_t u)
 {
     vmm_state_t *s = u.state;
@@ -2006,7 +2054,8 @@ VMM_INLINE vmm_status_t vmm_mmu_init(vmm_ref_t u, const vmm_memory_t *memory)
     vmm_status_t status;
     if (!memory) return VMM_E_ARGUMENT;
     for (f = 0; f < u.model->arch->formats; f++) {
-        status = vmm_mem_check(memory, u.model->arch->format[f]);
+        status = vmm_paging_check(u.model->arch->format[f]);
+        if (status == VMM_OK) status = vmm_mem_check(memory, u.model->arch->format[f]);
         if (status) return status;
     }
     VMM_SET(s, 0, sizeof *s);
@@ -2048,23 +2097,37 @@ VMM_INLINE vmm_status_t vmm_mmu_faulted(vmm_ref_t u)
     return VMM_FAULT;
 }
 
-/* Remembers the level-0 table that a walk went through. Not where rights add up over the levels,
- * because the shortcut looks at the leaf alone. */
-VMM_INLINE void vmm_walk_cache_fill(vmm_ref_t u, const vmm_view_t *view, vmm_vaddr_t va, vmm_paddr_t table)
+/* Remembers the level-0 table that a walk went through. Not where rights add up over the levels, or
+ * where a pointer made all below it global, because then the leaf alone does not say everything. */
+VMM_INLINE void vmm_walk_cache_fill(vmm_ref_t u, const vmm_view_t *view, vmm_vaddr_t va, const vmm_translation_t *t)
 {
     const vmm_paging_t *p = vmm_base(u);
-    const uint8_t *host = vmm_mem_host(&u.state->memory, table, vmm_table_bytes(p, 0));
+    const uint8_t *host = vmm_mem_host(&u.state->memory, t->table, vmm_table_bytes(p, 0));
     vmm_walk_slot_t *slot = vmm_walk_slot_of(u, va);
-    if (!host || ((uintptr_t)host & (p->pte_bytes - 1u)) || p->rights != VMM_RIGHTS_LEAF) return;
+    if (!host || ((uintptr_t)host & (p->pte_bytes - 1u)) || p->rights != VMM_RIGHTS_LEAF || t->above) return;
     slot->tag = vmm_walk_tag(u, view, va);
     slot->table = host;
 }
 
-/* One format of the instance, walked in its context. */
-VMM_INLINE vmm_status_t vmm_walk_as(vmm_ref_t u, const vmm_paging_t *p, const vmm_context_t *context, unsigned access,
-                                    vmm_vaddr_t va, vmm_translation_t *t, vmm_fault_t *fault)
+/* One format of the instance, walked in its context: from the level-0 table if the walk cache knows
+ * it, else from the root. */
+VMM_INLINE vmm_status_t vmm_walk_as(vmm_ref_t u, const vmm_paging_t *p, unsigned access, vmm_vaddr_t va,
+                                    vmm_translation_t *t)
 {
-    return vmm_walk(p, &u.state->memory, context->root, &context->judge, access, va, t, fault, NULL, NULL);
+    const vmm_view_t *view = &u.state->view[access];
+    const vmm_memory_t *memory = &u.state->memory;
+    const vmm_judge_t *judge = &view->context.judge;
+    vmm_status_t status;
+    if (vmm_has_walk_cache(u) && vmm_walk_slot_of(u, va)->tag == vmm_walk_tag(u, view, va)) {
+        const uint8_t *table = vmm_walk_slot_of(u, va)->table;
+        const vmm_paddr_t paddr = memory->base + (uintptr_t)(table - (const uint8_t *)memory->ram);
+        return vmm_walk_from(p, memory, paddr, 0, judge, access, va, t, u.fault, NULL, NULL);
+    }
+    u.stats->walks++;
+    status = vmm_walk(p, memory, view->context.root, judge, access, va, t, u.fault, NULL, NULL);
+    if (vmm_has_walk_cache(u) && (status == VMM_OK ? t->level : u.fault->level) == 0)
+        vmm_walk_cache_fill(u, view, va, t);
+    return status;
 }
 
 /* Bare: the address is physical. */
@@ -2083,59 +2146,74 @@ VMM_INLINE vmm_status_t vmm_mmu_identity(vmm_ref_t u, unsigned access, vmm_vaddr
     return VMM_OK;
 }
 
-/* The full walk, by code made for each format at compile time, chosen at run time. */
-VMM_INLINE vmm_status_t vmm_walk_chosen(vmm_ref_t u, const vmm_context_t *context, unsigned access, vmm_vaddr_t va,
-                                        vmm_translation_t *t)
+/* The walk, by code made for each format at compile time, chosen at run time. */
+VMM_INLINE vmm_status_t vmm_walk_chosen(vmm_ref_t u, unsigned access, vmm_vaddr_t va, vmm_translation_t *t)
 {
     const vmm_arch_t *arch = u.model->arch;
-    u.stats->walks++;
-    if (arch->formats > 1 && context->format == 1) return vmm_walk_as(u, arch->format[1], context, access, va, t, u.fault);
-    if (arch->formats > 2 && context->format == 2) return vmm_walk_as(u, arch->format[2], context, access, va, t, u.fault);
-    return vmm_walk_as(u, arch->format[0], context, access, va, t, u.fault);
+    const unsigned format = u.state->view[access].context.format;
+    if (arch->formats > 1 && format == 1) return vmm_walk_as(u, arch->format[1], access, va, t);
+    if (arch->formats > 2 && format == 2) return vmm_walk_as(u, arch->format[2], access, va, t);
+    return vmm_walk_as(u, arch->format[0], access, va, t);
 }
 
-/* A TLB hit that needs nothing from the tables. A hit whose rights refuse, or whose dirty bit is yet
- * to be set, is walked for: the fault is then told from the entry, and marks go to the live one. */
+/* What a TLB entry says of an address. */
+VMM_INLINE void vmm_tlb_tell(vmm_ref_t u, const vmm_tlb_entry_t *entry, vmm_vaddr_t va, vmm_translation_t *t)
+{
+    VMM_SET(t, 0, sizeof *t);
+    t->flags = entry->flags;
+    t->level = entry->level;
+    t->page_shift = entry->page_shift;
+    t->paddr = entry->paddr | (va & vmm_low_mask(vmm_level_shift(vmm_widest(u), entry->level)));
+}
+
+/* Is that all that the access needs? Not when rights refuse, a dirty bit is yet to be set, or a huge
+ * page reaches beyond physical memory: then the tables are walked, so that a fault is told from the
+ * entry and marks go to the live one. */
+VMM_INLINE bool vmm_tlb_serves(vmm_ref_t u, const vmm_context_t *context, unsigned access, const vmm_translation_t *t)
+{
+    const vmm_paging_t *p = vmm_widest(u);
+    if (vmm_rights_rule(p, &context->judge, t->flags, access)) return false;
+    if (access == VMM_WRITE && !(t->flags & VMM_D)) return false;
+    return !(t->paddr & ~vmm_low_mask(vmm_mem_width(&u.state->memory, p)));
+}
+
+/* A lookup that counts. An address that is not canonical is not looked up. */
 VMM_INLINE bool vmm_tlb_translate(vmm_ref_t u, const vmm_context_t *context, unsigned access, vmm_vaddr_t va,
                                   vmm_translation_t *t)
 {
-    const vmm_paging_t *p = vmm_widest(u);
-    const long at = vmm_tlb_find(u, access, context->asid, va);
-    const vmm_tlb_entry_t *entry;
+    long at;
+    if (!vmm_canonical(u.model->arch->format[context->format], va)) return false;
+    at = vmm_tlb_find(u, access, context->asid, va);
     if (at < 0) {
         u.stats->tlb_misses++;
         return false;
     }
     u.stats->tlb_hits++;
     vmm_tlb_touch(u, (size_t)at, false);
-    entry = &u.tlb_entry[at];
-    if (vmm_rights_rule(p, &context->judge, entry->flags, access)) return false;
-    if (access == VMM_WRITE && !(entry->flags & VMM_D)) return false;
-    t->flags = entry->flags;
-    t->level = entry->level;
-    t->page_shift = entry->page_shift;
-    t->paddr = entry->paddr | (va & vmm_low_mask(vmm_level_shift(p, entry->level)));
-    t->pte_addr = t->pte = t->table = 0;
-    return !(t->paddr & ~vmm_low_mask(vmm_mem_width(&u.state->memory, p))); /* a huge page may reach beyond */
+    vmm_tlb_tell(u, &u.tlb_entry[at], va, t);
+    return vmm_tlb_serves(u, context, access, t);
 }
 
-/* An address becomes a location: TLB, then walk; both caches are filled. */
+/* An address becomes a location: TLB, then walk. */
 VMM_INLINE vmm_status_t vmm_mmu_translate(vmm_ref_t u, unsigned access, vmm_vaddr_t va, vmm_translation_t *t)
 {
-    const vmm_view_t *view = &u.state->view[access];
-    const vmm_context_t *context = &view->context;
+    const vmm_context_t *context = &u.state->view[access].context;
     vmm_status_t status;
     if (context->format == VMM_BARE) {
         status = vmm_mmu_identity(u, access, va, t);
         return status == VMM_OK ? status : vmm_mmu_faulted(u);
     }
     if (vmm_has_tlb(u) && vmm_tlb_translate(u, context, access, va, t)) return VMM_OK;
-    status = vmm_walk_chosen(u, context, access, va, t);
-    if (vmm_has_walk_cache(u) && (status == VMM_OK ? t->level : u.fault->level) == 0)
-        vmm_walk_cache_fill(u, view, va, t->table);
+    status = vmm_walk_chosen(u, access, va, t);
     if (status != VMM_OK) return vmm_mmu_faulted(u);
     if (vmm_has_tlb(u)) vmm_tlb_fill(u, access, context->asid, va, t);
     return VMM_OK;
+}
+
+/* The same for a caller who may err. */
+VMM_INLINE vmm_status_t vmm_mmu_translate_any(vmm_ref_t u, unsigned access, vmm_vaddr_t va, vmm_translation_t *t)
+{
+    return access > VMM_FETCH ? VMM_E_ARGUMENT : vmm_mmu_translate(u, access, va, t);
 }
 
 VMM_INLINE bool vmm_crosses(vmm_ref_t u, vmm_vaddr_t va, unsigned bytes)
@@ -2157,7 +2235,7 @@ VMM_INLINE enum vmm_reach vmm_mmu_full(vmm_ref_t u, unsigned access, vmm_vaddr_t
 
 /* After a front miss, the common case: the walk cache knows the level-0 table and the entry is a
  * plain page that allows the access; or it is not valid, which is a fault at once. `front` is the
- * slot that missed. */
+ * slot that missed. Where a TLB is modelled every miss must ask it, and there is no shortcut. */
 VMM_INLINE enum vmm_reach vmm_mmu_shortcut(vmm_ref_t u, unsigned access, vmm_vaddr_t va, unsigned bytes,
                                            vmm_front_slot_t *front, uintptr_t *host)
 {
@@ -2168,14 +2246,14 @@ VMM_INLINE enum vmm_reach vmm_mmu_shortcut(vmm_ref_t u, unsigned access, vmm_vad
     const uint8_t *at;
     vmm_pte_t pte;
     uint64_t offset;
-    if (!vmm_has_walk_cache(u) || VMM_UNLIKELY(vmm_crosses(u, va, bytes))) return VMM_REACH_FAR;
+    if (!vmm_has_walk_cache(u) || vmm_has_tlb(u) || VMM_UNLIKELY(vmm_crosses(u, va, bytes))) return VMM_REACH_FAR;
     slot = vmm_walk_slot_of(u, va);
     if (VMM_UNLIKELY(slot->tag != vmm_walk_tag(u, view, va))) return VMM_REACH_FAR;
     at = slot->table + (size_t)vmm_level_index(p, 0, va) * p->pte_bytes;
     pte = vmm_pte_load(p, at);
     if (VMM_UNLIKELY((pte & view->mask) != view->want)) {
         if (pte & p->valid) return VMM_REACH_FAR;
-        vmm_fault_set(u.fault, VMM_PAGE_FAULT, access, VMM_RULE_VALID, 0, va,
+        vmm_fault_set(u.fault, VMM_PAGE_FAULT, access, VMM_RULE_VALID, 0, vmm_wrap(p, va),
                       memory->base + (uintptr_t)(at - (const uint8_t *)memory->ram), pte);
         u.stats->faults++;
         return VMM_REACH_FAULT;
@@ -2248,12 +2326,14 @@ VMM_INLINE enum vmm_reach vmm_mmu_host(vmm_ref_t u, unsigned access, vmm_vaddr_t
 
 /* Any access, the long way: full translation; crossings and devices too. Loads go through a buffer,
  * so that a fault leaves the caller's value alone. */
-VMM_INLINE vmm_status_t vmm_mmu_long(vmm_ref_t u, unsigned access, vmm_vaddr_t va, void *data, unsigned bytes)
+VMM_INLINE vmm_status_t vmm_mmu_long(vmm_ref_t u, unsigned access, vmm_vaddr_t va, void *data, unsigned bytes,
+                                     bool options_agree)
 {
     vmm_translation_t t;
     uintptr_t host = 0;
     uint8_t buffer[8];
     vmm_status_t status;
+    if (!options_agree) return VMM_E_ARGUMENT;
     if (access == VMM_WRITE) VMM_COPY(buffer, data, bytes);
     if (vmm_crosses(u, va, bytes)) {
         status = vmm_mmu_crossing(u, access, va, buffer, bytes);
@@ -2265,11 +2345,12 @@ VMM_INLINE vmm_status_t vmm_mmu_long(vmm_ref_t u, unsigned access, vmm_vaddr_t v
     return status;
 }
 
-VMM_INLINE vmm_status_t vmm_mmu_long_store(vmm_ref_t u, vmm_vaddr_t va, uint64_t value, unsigned bytes)
+VMM_INLINE vmm_status_t vmm_mmu_long_store(vmm_ref_t u, vmm_vaddr_t va, uint64_t value, unsigned bytes,
+                                           bool options_agree)
 {
     uint8_t data[8];
     vmm_put(data, value, 8);
-    return vmm_mmu_long(u, VMM_WRITE, va, data, bytes);
+    return vmm_mmu_long(u, VMM_WRITE, va, data, bytes, options_agree);
 }
 
 /* What one width of load, fetch or store does when the front does not hold it. Every call on the
@@ -2296,8 +2377,8 @@ VMM_INLINE vmm_status_t vmm_mmu_load_miss(vmm_ref_t u, unsigned access, vmm_vadd
     case VMM_REACH_HOST: VMM_COPY(value, (const void *)host, bytes); break;
     case VMM_REACH_FAULT: return VMM_FAULT;
     default:
-        if (vmm_keeps_order(big_endian)) return u.slow->load(u.self, access, va, value, bytes);
-        status = u.slow->load(u.self, access, va, value, bytes);
+        if (vmm_keeps_order(big_endian)) return u.slow.load(u.self, access, va, value, bytes);
+        status = u.slow.load(u.self, access, va, value, bytes);
         break;
     }
     if (status == VMM_OK) vmm_order(value, bytes, big_endian);
@@ -2321,7 +2402,7 @@ VMM_INLINE vmm_status_t vmm_mmu_store_miss(vmm_ref_t u, vmm_vaddr_t va, uint64_t
     switch (vmm_mmu_shortcut(u, VMM_WRITE, va, bytes, slot, &host)) {
     case VMM_REACH_HOST: vmm_put((void *)host, little, bytes); return VMM_OK;
     case VMM_REACH_FAULT: return VMM_FAULT;
-    default: return u.slow->store(u.self, va, little, bytes);
+    default: return u.slow.store(u.self, va, little, bytes);
     }
 }
 
@@ -2378,7 +2459,11 @@ VMM_INLINE vmm_status_t vmm_mmu_atomic_host(vmm_ref_t u, vmm_vaddr_t va, unsigne
         return vmm_mmu_faulted(u);
     }
     if (p->rules == VMM_RULES_GENERIC && p->read) { /* writing does not imply reading */
-        if (vmm_mmu_host(u, VMM_READ, va, &t, host) == VMM_REACH_FAULT) return VMM_FAULT;
+        if (vmm_mmu_host(u, VMM_READ, va, &t, host) == VMM_REACH_FAULT) {
+            u.fault->access = VMM_WRITE; /* both halves are judged as a store */
+            u.fault->cause = vmm_fault_cause(u.fault->kind, VMM_WRITE);
+            return VMM_FAULT;
+        }
     }
     reach = vmm_mmu_host(u, VMM_WRITE, va, &t, host);
     if (reach == VMM_REACH_FAULT) return VMM_FAULT;
@@ -2490,9 +2575,9 @@ VMM_INLINE void vmm_plain_apply(vmm_ref_t u, const vmm_plain_t *r)
     vmm_views_set(u, &context, &context);
 }
 
-VMM_INLINE vmm_status_t vmm_plain_init(vmm_ref_t u, vmm_plain_t *r, const vmm_memory_t *memory)
+VMM_INLINE vmm_status_t vmm_plain_init(vmm_ref_t u, vmm_plain_t *r, const vmm_memory_t *memory, bool options_agree)
 {
-    const vmm_status_t status = vmm_mmu_init(u, memory);
+    const vmm_status_t status = options_agree ? vmm_mmu_init(u, memory) : VMM_E_ARGUMENT;
     if (status) return status;
     VMM_SET(r, 0, sizeof *r);
     vmm_plain_apply(u, r);
@@ -2569,9 +2654,9 @@ VMM_INLINE void vmm_riscv_apply(vmm_ref_t u, const vmm_riscv_t *r)
     vmm_views_set(u, &data, &fetch);
 }
 
-VMM_INLINE vmm_status_t vmm_riscv_init(vmm_ref_t u, vmm_riscv_t *r, const vmm_memory_t *memory)
+VMM_INLINE vmm_status_t vmm_riscv_init(vmm_ref_t u, vmm_riscv_t *r, const vmm_memory_t *memory, bool options_agree)
 {
-    const vmm_status_t status = vmm_mmu_init(u, memory);
+    const vmm_status_t status = options_agree ? vmm_mmu_init(u, memory) : VMM_E_ARGUMENT;
     if (status) return status;
     VMM_SET(r, 0, sizeof *r);
     r->privilege = 1;
@@ -2631,67 +2716,71 @@ VMM_INLINE vmm_status_t vmm_riscv_set_features(vmm_ref_t u, vmm_riscv_t *r, unsi
 
 /** One access in the textbooks' symbols. */
 typedef struct vmm_examination {
-    const vmm_paging_t *paging;        /**< The format it is walked in; null: translation is off. */
-    vmm_vaddr_t vaddr;                 /**< The address. */
-    uint64_t vpn;                      /**< Its page number, without the bits above the address space. */
-    uint64_t vpo;                      /**< Its offset in the page. */
-    uint64_t tlbi;                     /**< Set that the page number picks. */
-    uint64_t tlbt;                     /**< What is compared in it. */
-    uint64_t ppn;                      /**< Frame number, when there is no fault. */
-    uint64_t ppo;                      /**< Offset in the frame. */
-    uint8_t access;                    /**< enum vmm_access. */
-    uint8_t tlbi_bits;                 /**< Width of TLBI; 0 with has_tlb: one set. */
-    uint8_t has_tlb;                   /**< The instance has a TLB. */
-    uint8_t tlb_hit;                   /**< It holds the page, with the rights that are needed. */
-    uint8_t steps;                     /**< Entries read by the walk: none on a hit. */
-    uint8_t status;                    /**< VMM_OK or VMM_FAULT. */
-    vmm_step_t step[VMM_MAX_LEVELS];   /**< Those entries, from the top. */
-    vmm_translation_t translation;     /**< Where the address leads. */
-    vmm_fault_t fault;                 /**< Or why it leads nowhere. */
+    const vmm_paging_t *paging;      /**< The format it is walked in; null: translation is off. */
+    vmm_vaddr_t vaddr;               /**< The address. */
+    uint64_t vpn;                    /**< Its page number, without the bits above the address space. */
+    uint64_t vpo;                    /**< Its offset in the page. */
+    uint64_t tlbi;                   /**< Set that the page number picks. */
+    uint64_t tlbt;                   /**< What is compared in it. */
+    uint64_t ppn;                    /**< Frame number, when there is no fault. */
+    uint64_t ppo;                    /**< Offset in the frame. */
+    uint8_t access;                  /**< enum vmm_access. */
+    uint8_t tlbi_bits;               /**< Width of TLBI; 0 with has_tlb: one set. */
+    uint8_t has_tlb;                 /**< The instance has a TLB. */
+    uint8_t tlb_hit;                 /**< It holds the page, with the rights that are needed. */
+    uint8_t steps;                   /**< Entries read by the walk: none on a hit. */
+    uint8_t status;                  /**< VMM_OK or VMM_FAULT. */
+    vmm_step_t step[VMM_MAX_LEVELS]; /**< Those entries, from the top. */
+    vmm_translation_t translation;   /**< Where the address leads. */
+    vmm_fault_t fault;               /**< Or why it leads nowhere. */
 } vmm_examination_t;
 
 /** @cond internal */
+/* The TLB's part: the fields of the page number, and what an entry would say. */
+VMM_INLINE void vmm_mmu_examine_tlb(vmm_ref_t u, const vmm_context_t *context, vmm_examination_t *x)
+{
+    long at;
+    x->has_tlb = 1;
+    x->tlbi_bits = (uint8_t)__builtin_ctz(u.model->tlb_sets);
+    x->tlbi = x->vpn & (u.model->tlb_sets - 1u);
+    x->tlbt = x->vpn >> x->tlbi_bits;
+    if (!vmm_canonical(x->paging, x->vaddr)) return;
+    at = vmm_tlb_find(u, x->access, context->asid, x->vaddr);
+    if (at < 0) return;
+    vmm_tlb_tell(u, &u.tlb_entry[at], x->vaddr, &x->translation);
+    x->tlb_hit = vmm_tlb_serves(u, context, x->access, &x->translation);
+}
+
 VMM_INLINE void vmm_mmu_examine(vmm_ref_t u, unsigned access, vmm_vaddr_t va, vmm_examination_t *x)
 {
-    const vmm_context_t *context = &u.state->view[access].context;
-    vmm_stats_t stats = {0, 0, 0, 0};
+    const vmm_memory_t *memory = &u.state->memory;
     const vmm_paging_t *p = vmm_base(u);
-    vmm_context_t peeking = *context;
+    vmm_context_t context;
+    vmm_stats_t stats = {0, 0, 0, 0};
     unsigned steps = 0;
-    long at;
     VMM_SET(x, 0, sizeof *x);
+    x->access = (uint8_t)(access > VMM_FETCH ? (unsigned)VMM_READ : access);
+    context = u.state->view[x->access].context;
     x->vaddr = va;
-    x->access = (uint8_t)access;
     x->vpo = va & vmm_low_mask(p->page_shift);
-    u.fault = &x->fault;
+    u.fault = &x->fault; /* this copy of the parts leaves the instance's own alone */
     u.stats = &stats;
-    if (context->format == VMM_BARE) {
+    if (context.format == VMM_BARE) {
         x->vpn = va >> p->page_shift;
-        x->status = (uint8_t)vmm_mmu_identity(u, access, va, &x->translation);
+        x->status = (uint8_t)vmm_mmu_identity(u, x->access, va, &x->translation);
     } else {
-        x->paging = p = u.model->arch->format[context->format];
+        x->paging = p = u.model->arch->format[context.format];
         x->vpn = (va & vmm_low_mask(p->vaddr_bits)) >> p->page_shift;
-        x->has_tlb = vmm_has_tlb(u);
-        if (vmm_has_tlb(u)) {
-            x->tlbi_bits = (uint8_t)__builtin_ctz(u.model->tlb_sets);
-            x->tlbi = x->vpn & (u.model->tlb_sets - 1u);
-            x->tlbt = x->vpn >> x->tlbi_bits;
-            at = vmm_tlb_find(u, access, context->asid, va);
-            if (at >= 0) {
-                const vmm_tlb_entry_t *entry = &u.tlb_entry[at];
-                x->tlb_hit = !vmm_rights_rule(p, &context->judge, entry->flags, access);
-                x->translation.flags = entry->flags;
-                x->translation.level = entry->level;
-                x->translation.page_shift = entry->page_shift;
-                x->translation.paddr = entry->paddr | (va & vmm_low_mask(vmm_level_shift(p, entry->level)));
-            }
-        }
-        peeking.judge.marking = peeking.judge.marking == VMM_MARK_FAULT ? VMM_MARK_FAULT : VMM_MARK_PEEK;
+        if (vmm_has_tlb(u)) vmm_mmu_examine_tlb(u, &context, x);
+        if (context.judge.marking == VMM_MARK_UPDATE) context.judge.marking = VMM_MARK_PEEK;
         if (!x->tlb_hit)
-            x->status = (uint8_t)vmm_walk(p, &u.state->memory, context->root, &peeking.judge, access, va,
-                                          &x->translation, &x->fault, x->step, &steps);
+            x->status = (uint8_t)vmm_walk(p, memory, context.root, &context.judge, x->access, va, &x->translation,
+                                          &x->fault, x->step, &steps);
         x->steps = (uint8_t)steps;
     }
+    if (x->status == VMM_OK && !vmm_mem_host(memory, x->translation.paddr, 1) &&
+        (x->access == VMM_WRITE ? !memory->bus.write : !memory->bus.read))
+        x->status = (uint8_t)vmm_mmu_refused(u, x->access, va, &x->translation);
     x->ppn = x->translation.paddr >> p->page_shift;
     x->ppo = x->translation.paddr & vmm_low_mask(p->page_shift);
 }
@@ -2725,196 +2814,203 @@ VMM_EXTERN_C void vmm_print_examination(FILE *out, const vmm_examination_t *x);
  *  @return VMM_OK, or VMM_E_TABLE when the root lies outside RAM; bad tables below are shown as such.
  *  Needs VMM_IMPLEMENTATION. */
 VMM_EXTERN_C vmm_status_t vmm_print_tables(FILE *out, const vmm_paging_t *paging, const vmm_tables_t *tables);
+
+/** @cond internal */
+VMM_INLINE vmm_status_t vmm_mmu_explain(vmm_ref_t u, unsigned access, vmm_vaddr_t va, FILE *out)
+{
+    vmm_examination_t x;
+    vmm_mmu_examine(u, access, va, &x);
+    vmm_print_examination(out, &x);
+    return (vmm_status_t)x.status;
+}
+/** @endcond */
 #endif
 /** @} */
 
 /* ================================================================ VMM_MMU, VMM_TABLES == */
 /** @cond internal: the lines that a stamp is made of. */
-#define VMM_STAMP_LOAD(NAME, verb, access_, bits, order, big_endian)                                             \
-    VMM_OUTLINE vmm_status_t NAME##_miss_##verb##bits##order(void *self_, vmm_vaddr_t va_, void *value_,         \
-                                                             vmm_front_slot_t *slot_)                            \
-    {                                                                                                            \
-        return vmm_mmu_load_miss(NAME##_parts((NAME##_mmu_t *)self_), access_, va_, value_, (bits) / 8, big_endian, \
-                                 slot_);                                                                         \
-    }                                                                                                            \
-    VMM_INLINE vmm_status_t NAME##_##verb##bits##order(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, uint##bits##_t *value_) \
-    {                                                                                                            \
-        return vmm_mmu_load(NAME##_parts(mmu_), access_, va_, value_, (bits) / 8, big_endian,                    \
-                            NAME##_miss_##verb##bits##order);                                                    \
+#define VMM_STAMP_LOAD(NAME, verb, access_, bits, order, big_endian)                                                   \
+    VMM_OUTLINE vmm_status_t NAME##_miss_##verb##bits##order(void *self_, vmm_vaddr_t va_, void *value_,               \
+                                                             vmm_front_slot_t *slot_)                                  \
+    {                                                                                                                  \
+        return vmm_mmu_load_miss(NAME##_parts((NAME##_mmu_t *)self_), access_, va_, value_, (bits) / 8, big_endian,    \
+                                 slot_);                                                                               \
+    }                                                                                                                  \
+    VMM_INLINE vmm_status_t NAME##_##verb##bits##order(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, uint##bits##_t *value_)    \
+    {                                                                                                                  \
+        return vmm_mmu_load(NAME##_parts(mmu_), access_, va_, value_, (bits) / 8, big_endian,                          \
+                            NAME##_miss_##verb##bits##order);                                                          \
     }
-#define VMM_STAMP_STORE(NAME, bits, order, big_endian)                                                           \
-    VMM_OUTLINE vmm_status_t NAME##_miss_store##bits##order(void *self_, vmm_vaddr_t va_, uint64_t value_,       \
-                                                            vmm_front_slot_t *slot_)                             \
-    {                                                                                                            \
-        return vmm_mmu_store_miss(NAME##_parts((NAME##_mmu_t *)self_), va_, value_, (bits) / 8, big_endian, slot_); \
-    }                                                                                                            \
-    VMM_INLINE vmm_status_t NAME##_store##bits##order(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, uint##bits##_t value_) \
-    {                                                                                                            \
-        return vmm_mmu_store(NAME##_parts(mmu_), va_, value_, (bits) / 8, big_endian,                            \
-                             NAME##_miss_store##bits##order);                                                    \
+#define VMM_STAMP_STORE(NAME, bits, order, big_endian)                                                                 \
+    VMM_OUTLINE vmm_status_t NAME##_miss_store##bits##order(void *self_, vmm_vaddr_t va_, uint64_t value_,             \
+                                                            vmm_front_slot_t *slot_)                                   \
+    {                                                                                                                  \
+        return vmm_mmu_store_miss(NAME##_parts((NAME##_mmu_t *)self_), va_, value_, (bits) / 8, big_endian, slot_);    \
+    }                                                                                                                  \
+    VMM_INLINE vmm_status_t NAME##_store##bits##order(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, uint##bits##_t value_)      \
+    {                                                                                                                  \
+        return vmm_mmu_store(NAME##_parts(mmu_), va_, value_, (bits) / 8, big_endian, NAME##_miss_store##bits##order); \
     }
-#define VMM_STAMP_CAS(NAME, bits)                                                                                \
-    VMM_OUTLINE vmm_status_t NAME##_cas##bits(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, uint##bits##_t expected_,     \
-                                              uint##bits##_t desired_, uint##bits##_t *found_)                   \
-    {                                                                                                            \
-        return vmm_mmu_cas(NAME##_parts(mmu_), va_, expected_, desired_, found_, (bits) / 8);                    \
+#define VMM_STAMP_CAS(NAME, bits)                                                                                      \
+    VMM_OUTLINE vmm_status_t NAME##_cas##bits(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, uint##bits##_t expected_,           \
+                                              uint##bits##_t desired_, uint##bits##_t *found_)                         \
+    {                                                                                                                  \
+        return vmm_mmu_cas(NAME##_parts(mmu_), va_, expected_, desired_, found_, (bits) / 8);                          \
     }
-#define VMM_STAMP_WIDTH(NAME, bits)                                                                              \
-    VMM_STAMP_LOAD(NAME, load, VMM_READ, bits, , false)                                                          \
-    VMM_STAMP_LOAD(NAME, fetch, VMM_FETCH, bits, , false)                                                        \
-    VMM_STAMP_STORE(NAME, bits, , false)                                                                         \
+#define VMM_STAMP_WIDTH(NAME, bits)                                                                                    \
+    VMM_STAMP_LOAD(NAME, load, VMM_READ, bits, , false)                                                                \
+    VMM_STAMP_LOAD(NAME, fetch, VMM_FETCH, bits, , false)                                                              \
+    VMM_STAMP_STORE(NAME, bits, , false)                                                                               \
     VMM_STAMP_CAS(NAME, bits)
-#define VMM_STAMP_BIG_ENDIAN(NAME, bits)                                                                         \
-    VMM_STAMP_LOAD(NAME, load, VMM_READ, bits, _be, true)                                                        \
+#define VMM_STAMP_BIG_ENDIAN(NAME, bits)                                                                               \
+    VMM_STAMP_LOAD(NAME, load, VMM_READ, bits, _be, true)                                                              \
     VMM_STAMP_STORE(NAME, bits, _be, true)
 
-#define VMM_STAMP_TYPE(NAME, REGISTERS, arch, front_n, banks, walk_n, tlbs, sets, ways, policy)                  \
-    VMM_STATIC_ASSERT((front_n) == 0 || ((front_n) >= 4 && VMM_IS_POWER(front_n)),                               \
-                      "the front must have a power of two of slots from 4, or 0");                              \
-    VMM_STATIC_ASSERT((banks) >= VMM_BANKS_##REGISTERS(front_n, walk_n) && (banks) <= VMM_MAX_BANKS,             \
-                      "too few or too many front banks: 1 to 8, and 2 or more where loads and fetches may be "  \
-                      "judged apart (RISC-V's MPRV)");                                                           \
-    VMM_STATIC_ASSERT((walk_n) == 0 || VMM_IS_POWER(walk_n), "walk-cache slots must be a power of two, or 0");   \
-    VMM_STATIC_ASSERT((sets) == 0 || VMM_IS_POWER(sets), "TLB sets must be a power of two, or 0");               \
-    VMM_STATIC_ASSERT((sets) == 0 || ((ways) >= 1 && (ways) <= 64), "a TLB set has 1 to 64 ways");              \
-    VMM_STATIC_ASSERT((policy) != VMM_PLRU || (sets) == 0 || VMM_IS_POWER(ways),                                 \
-                      "pseudo-LRU needs a power of two of ways");                                                \
-    VMM_STATIC_ASSERT((tlbs) == 1 || (tlbs) == 2, "there are one or two TLBs");                                  \
-    VMM_EMPTY_ARRAYS_BEGIN                                                                                       \
-    typedef struct NAME##_mmu {                                                                                  \
-        vmm_state_t state;                                                                                       \
-        vmm_fault_t fault;                                                                                       \
-        vmm_stats_t stats;                                                                                       \
-        VMM_REGISTERS_##REGISTERS registers;                                                                     \
-        vmm_front_slot_t front[(banks) * 3 * (front_n)];                                                         \
-        vmm_walk_slot_t walk[walk_n];                                                                            \
-        vmm_tlb_key_t tlb_key[(tlbs) * (sets) * (ways)];                                                         \
-        vmm_tlb_entry_t tlb_entry[(tlbs) * (sets) * (ways)];                                                     \
-        uint64_t tlb_tree[(tlbs) * (sets)];                                                                      \
-    } NAME##_mmu_t;                                                                                              \
-    VMM_EMPTY_ARRAYS_END                                                                                         \
-    VMM_UNUSED static const vmm_model_t NAME##_model = {&arch, front_n, banks, walk_n,                           \
-                                                        tlbs,  sets,  ways,    policy};
+#define VMM_STAMP_TYPE(NAME, REGISTERS, arch, front_n, banks, walk_n, tlbs, sets, ways, policy)                        \
+    VMM_STATIC_ASSERT((front_n) == 0 || ((front_n) >= 4 && VMM_IS_POWER(front_n)),                                     \
+                      "the front must have a power of two of slots from 4, or 0");                                     \
+    VMM_STATIC_ASSERT((banks) >= VMM_BANKS_##REGISTERS(front_n, walk_n) && (banks) <= VMM_MAX_BANKS,                   \
+                      "too few or too many front banks: 1 to 8, and 2 or more where loads and fetches may be "         \
+                      "judged apart (RISC-V's MPRV)");                                                                 \
+    VMM_STATIC_ASSERT((walk_n) == 0 || VMM_IS_POWER(walk_n), "walk-cache slots must be a power of two, or 0");         \
+    VMM_STATIC_ASSERT((sets) == 0 || VMM_IS_POWER(sets), "TLB sets must be a power of two, or 0");                     \
+    VMM_STATIC_ASSERT((sets) == 0 || ((ways) >= 1 && (ways) <= 64), "a TLB set has 1 to 64 ways");                     \
+    VMM_STATIC_ASSERT((policy) != VMM_PLRU || (sets) == 0 || VMM_IS_POWER(ways),                                       \
+                      "pseudo-LRU needs a power of two of ways");                                                      \
+    VMM_STATIC_ASSERT((tlbs) == 1 || (tlbs) == 2, "there are one or two TLBs");                                        \
+    VMM_EMPTY_ARRAYS_BEGIN                                                                                             \
+    typedef struct NAME##_mmu {                                                                                        \
+        vmm_state_t state;                                                                                             \
+        vmm_fault_t fault;                                                                                             \
+        vmm_stats_t stats;                                                                                             \
+        VMM_REGISTERS_##REGISTERS registers;                                                                           \
+        vmm_front_slot_t front[(banks)*3 * (front_n)];                                                                 \
+        vmm_walk_slot_t walk[walk_n];                                                                                  \
+        vmm_tlb_key_t tlb_key[(tlbs) * (sets) * (ways)];                                                               \
+        vmm_tlb_entry_t tlb_entry[(tlbs) * (sets) * (ways)];                                                           \
+        uint64_t tlb_tree[(tlbs) * (sets)];                                                                            \
+    } NAME##_mmu_t;                                                                                                    \
+    VMM_EMPTY_ARRAYS_END                                                                                               \
+    VMM_UNUSED static const vmm_model_t NAME##_model = {&arch, front_n, banks, walk_n, tlbs, sets, ways, policy};
 
-#define VMM_STAMP_REF(NAME)                                                                                      \
-    VMM_UNUSED static vmm_status_t NAME##_long(void *self_, unsigned access_, vmm_vaddr_t va_, void *data_,      \
-                                               unsigned bytes_);                                                 \
-    VMM_UNUSED static vmm_status_t NAME##_long_store(void *self_, vmm_vaddr_t va_, uint64_t value_,              \
-                                                     unsigned bytes_);                                           \
-    VMM_UNUSED static const vmm_slow_t NAME##_slow = {NAME##_long, NAME##_long_store};                           \
-    VMM_INLINE vmm_ref_t NAME##_parts(NAME##_mmu_t *mmu_)                                                        \
-    {                                                                                                            \
-        const vmm_ref_t parts_ = {&NAME##_model, &NAME##_slow, mmu_,          &mmu_->state,    &mmu_->fault,   &mmu_->stats, \
-                             mmu_->front,    mmu_->walk,    mmu_->tlb_key, mmu_->tlb_entry, mmu_->tlb_tree};     \
-        return parts_;                                                                                               \
-    }                                                                                                            \
+#define VMM_STAMP_REF(NAME, check)                                                                                     \
+    VMM_UNUSED static vmm_status_t NAME##_long(void *self_, unsigned access_, vmm_vaddr_t va_, void *data_,            \
+                                               unsigned bytes_);                                                       \
+    VMM_UNUSED static vmm_status_t NAME##_long_store(void *self_, vmm_vaddr_t va_, uint64_t value_, unsigned bytes_);  \
+    VMM_INLINE vmm_ref_t NAME##_parts(NAME##_mmu_t *mmu_)                                                              \
+    {                                                                                                                  \
+        const vmm_ref_t parts_ = {&NAME##_model, {NAME##_long, NAME##_long_store},                                     \
+                                  mmu_,          &mmu_->state,                                                         \
+                                  &mmu_->fault,  &mmu_->stats,                                                         \
+                                  mmu_->front,   mmu_->walk,                                                           \
+                                  mmu_->tlb_key, mmu_->tlb_entry,                                                      \
+                                  mmu_->tlb_tree};                                                                     \
+        return parts_;                                                                                                 \
+    }                                                                                                                  \
     VMM_OUTLINE vmm_status_t NAME##_long(void *self_, unsigned access_, vmm_vaddr_t va_, void *data_, unsigned bytes_) \
-    {                                                                                                            \
-        return vmm_mmu_long(NAME##_parts((NAME##_mmu_t *)self_), access_, va_, data_, bytes_);                   \
-    }                                                                                                            \
-    VMM_OUTLINE vmm_status_t NAME##_long_store(void *self_, vmm_vaddr_t va_, uint64_t value_, unsigned bytes_)   \
-    {                                                                                                            \
-        return vmm_mmu_long_store(NAME##_parts((NAME##_mmu_t *)self_), va_, value_, bytes_);                     \
+    {                                                                                                                  \
+        return vmm_mmu_long(NAME##_parts((NAME##_mmu_t *)self_), access_, va_, data_, bytes_, check);                  \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_long_store(void *self_, vmm_vaddr_t va_, uint64_t value_, unsigned bytes_)         \
+    {                                                                                                                  \
+        return vmm_mmu_long_store(NAME##_parts((NAME##_mmu_t *)self_), va_, value_, bytes_, check);                    \
     }
 
-#define VMM_STAMP_ACCESS(NAME)                                                                                   \
-    VMM_STAMP_WIDTH(NAME, 8)                                                                                     \
-    VMM_STAMP_WIDTH(NAME, 16)                                                                                    \
-    VMM_STAMP_WIDTH(NAME, 32)                                                                                    \
-    VMM_STAMP_WIDTH(NAME, 64)                                                                                    \
-    VMM_STAMP_BIG_ENDIAN(NAME, 16)                                                                               \
-    VMM_STAMP_BIG_ENDIAN(NAME, 32)                                                                               \
-    VMM_STAMP_BIG_ENDIAN(NAME, 64)                                                                               \
-    VMM_OUTLINE vmm_status_t NAME##_read(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, void *to_, size_t bytes_)          \
-    {                                                                                                            \
-        return vmm_mmu_block(NAME##_parts(mmu_), VMM_READ, va_, (uint8_t *)to_, bytes_);                         \
-    }                                                                                                            \
-    VMM_OUTLINE vmm_status_t NAME##_write(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, const void *from_, size_t bytes_) \
-    {                                                                                                            \
-        return vmm_mmu_block(NAME##_parts(mmu_), VMM_WRITE, va_, (uint8_t *)(uintptr_t)from_, bytes_);           \
-    }                                                                                                            \
-    VMM_OUTLINE vmm_status_t NAME##_translate(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, unsigned access_,             \
-                                              vmm_translation_t *t_)                                             \
-    {                                                                                                            \
-        return access_ > VMM_FETCH ? VMM_E_ARGUMENT : vmm_mmu_translate(NAME##_parts(mmu_), access_, va_, t_);   \
-    }                                                                                                            \
-    VMM_INLINE void NAME##_flush_all(NAME##_mmu_t *mmu_)                                                         \
-    {                                                                                                            \
-        vmm_mmu_flush_all(NAME##_parts(mmu_));                                                                   \
-    }                                                                                                            \
-    VMM_INLINE void NAME##_flush_asid(NAME##_mmu_t *mmu_, uint16_t asid_)                                        \
-    {                                                                                                            \
-        vmm_mmu_flush_asid(NAME##_parts(mmu_), asid_);                                                           \
-    }                                                                                                            \
-    VMM_INLINE void NAME##_flush_page(NAME##_mmu_t *mmu_, vmm_vaddr_t va_)                                       \
-    {                                                                                                            \
-        vmm_mmu_flush_page(NAME##_parts(mmu_), va_, -1);                                                         \
-    }                                                                                                            \
-    VMM_INLINE void NAME##_flush_page_asid(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, uint16_t asid_)                  \
-    {                                                                                                            \
-        vmm_mmu_flush_page(NAME##_parts(mmu_), va_, (long)asid_);                                                \
-    }                                                                                                            \
-    VMM_OUTLINE void NAME##_flush_told(void *mmu_, const vmm_flush_t *what_)                                     \
-    {                                                                                                            \
-        vmm_mmu_flush_told(NAME##_parts((NAME##_mmu_t *)mmu_), what_);                                           \
-    }                                                                                                            \
-    VMM_OUTLINE void NAME##_examine(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, unsigned access_, vmm_examination_t *x_) \
-    {                                                                                                            \
-        vmm_mmu_examine(NAME##_parts(mmu_), access_ > VMM_FETCH ? (unsigned)VMM_READ : access_, va_, x_);        \
+#define VMM_STAMP_ACCESS(NAME)                                                                                         \
+    VMM_STAMP_WIDTH(NAME, 8)                                                                                           \
+    VMM_STAMP_WIDTH(NAME, 16)                                                                                          \
+    VMM_STAMP_WIDTH(NAME, 32)                                                                                          \
+    VMM_STAMP_WIDTH(NAME, 64)                                                                                          \
+    VMM_STAMP_BIG_ENDIAN(NAME, 16)                                                                                     \
+    VMM_STAMP_BIG_ENDIAN(NAME, 32)                                                                                     \
+    VMM_STAMP_BIG_ENDIAN(NAME, 64)                                                                                     \
+    VMM_OUTLINE vmm_status_t NAME##_read(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, void *to_, size_t bytes_)                \
+    {                                                                                                                  \
+        return vmm_mmu_block(NAME##_parts(mmu_), VMM_READ, va_, (uint8_t *)to_, bytes_);                               \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_write(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, const void *from_, size_t bytes_)       \
+    {                                                                                                                  \
+        return vmm_mmu_block(NAME##_parts(mmu_), VMM_WRITE, va_, (uint8_t *)(uintptr_t)from_, bytes_);                 \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_translate(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, unsigned access_,                   \
+                                              vmm_translation_t *t_)                                                   \
+    {                                                                                                                  \
+        return vmm_mmu_translate_any(NAME##_parts(mmu_), access_, va_, t_);                                            \
+    }                                                                                                                  \
+    VMM_INLINE void NAME##_flush_all(NAME##_mmu_t *mmu_)                                                               \
+    {                                                                                                                  \
+        vmm_mmu_flush_all(NAME##_parts(mmu_));                                                                         \
+    }                                                                                                                  \
+    VMM_INLINE void NAME##_flush_asid(NAME##_mmu_t *mmu_, uint16_t asid_)                                              \
+    {                                                                                                                  \
+        vmm_mmu_flush_asid(NAME##_parts(mmu_), asid_);                                                                 \
+    }                                                                                                                  \
+    VMM_INLINE void NAME##_flush_page(NAME##_mmu_t *mmu_, vmm_vaddr_t va_)                                             \
+    {                                                                                                                  \
+        vmm_mmu_flush_page(NAME##_parts(mmu_), va_, -1);                                                               \
+    }                                                                                                                  \
+    VMM_INLINE void NAME##_flush_page_asid(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, uint16_t asid_)                        \
+    {                                                                                                                  \
+        vmm_mmu_flush_page(NAME##_parts(mmu_), va_, (long)asid_);                                                      \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_flush_told(void *mmu_, const vmm_flush_t *what_)                                           \
+    {                                                                                                                  \
+        vmm_mmu_flush_told(NAME##_parts((NAME##_mmu_t *)mmu_), what_);                                                 \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_examine(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, unsigned access_, vmm_examination_t *x_)      \
+    {                                                                                                                  \
+        vmm_mmu_examine(NAME##_parts(mmu_), access_, va_, x_);                                                         \
     }
 
-#define VMM_STAMP_EDIT(NAME, paging_of)                                                                          \
-    VMM_INLINE vmm_status_t NAME##_create(vmm_tables_t *tables_)                                                 \
-    {                                                                                                            \
-        return vmm_pt_create(paging_of, tables_);                                                                \
-    }                                                                                                            \
-    VMM_INLINE vmm_status_t NAME##_destroy(vmm_tables_t *tables_)                                                \
-    {                                                                                                            \
-        return vmm_pt_destroy(paging_of, tables_);                                                               \
-    }                                                                                                            \
-    VMM_INLINE vmm_status_t NAME##_map(vmm_tables_t *tables_, vmm_vaddr_t va_, vmm_paddr_t pa_, uint64_t bytes_, \
-                                       uint32_t flags_)                                                          \
-    {                                                                                                            \
-        return vmm_pt_map(paging_of, tables_, va_, pa_, bytes_, flags_);                                         \
-    }                                                                                                            \
-    VMM_INLINE vmm_status_t NAME##_unmap(vmm_tables_t *tables_, vmm_vaddr_t va_, uint64_t bytes_)                \
-    {                                                                                                            \
-        return vmm_pt_unmap(paging_of, tables_, va_, bytes_);                                                    \
-    }                                                                                                            \
-    VMM_INLINE vmm_status_t NAME##_protect(vmm_tables_t *tables_, vmm_vaddr_t va_, uint64_t bytes_, uint32_t flags_) \
-    {                                                                                                            \
-        return vmm_pt_protect(paging_of, tables_, va_, bytes_, flags_);                                          \
-    }                                                                                                            \
-    VMM_INLINE vmm_status_t NAME##_query(const vmm_tables_t *tables_, vmm_vaddr_t va_, vmm_mapping_t *mapping_)  \
-    {                                                                                                            \
-        return vmm_pt_query(paging_of, tables_, va_, mapping_);                                                  \
-    }                                                                                                            \
-    VMM_INLINE vmm_status_t NAME##_visit(const vmm_tables_t *tables_, vmm_visitor_t visitor_, void *user_)       \
-    {                                                                                                            \
-        return vmm_pt_visit(paging_of, tables_, visitor_, user_);                                                \
-    }                                                                                                            \
-    VMM_INLINE vmm_status_t NAME##_merge(vmm_tables_t *tables_, vmm_vaddr_t va_, uint64_t bytes_, uint64_t *merged_) \
-    {                                                                                                            \
-        return vmm_pt_merge(paging_of, tables_, va_, bytes_, merged_);                                           \
+#define VMM_STAMP_EDIT(NAME, paging_of)                                                                                \
+    VMM_INLINE vmm_status_t NAME##_create(vmm_tables_t *tables_)                                                       \
+    {                                                                                                                  \
+        return vmm_pt_create(paging_of, tables_);                                                                      \
+    }                                                                                                                  \
+    VMM_INLINE vmm_status_t NAME##_destroy(vmm_tables_t *tables_)                                                      \
+    {                                                                                                                  \
+        return vmm_pt_destroy(paging_of, tables_);                                                                     \
+    }                                                                                                                  \
+    VMM_INLINE vmm_status_t NAME##_map(vmm_tables_t *tables_, vmm_vaddr_t va_, vmm_paddr_t pa_, uint64_t bytes_,       \
+                                       uint32_t flags_)                                                                \
+    {                                                                                                                  \
+        return vmm_pt_map(paging_of, tables_, va_, pa_, bytes_, flags_);                                               \
+    }                                                                                                                  \
+    VMM_INLINE vmm_status_t NAME##_unmap(vmm_tables_t *tables_, vmm_vaddr_t va_, uint64_t bytes_)                      \
+    {                                                                                                                  \
+        return vmm_pt_unmap(paging_of, tables_, va_, bytes_);                                                          \
+    }                                                                                                                  \
+    VMM_INLINE vmm_status_t NAME##_protect(vmm_tables_t *tables_, vmm_vaddr_t va_, uint64_t bytes_, uint32_t flags_)   \
+    {                                                                                                                  \
+        return vmm_pt_protect(paging_of, tables_, va_, bytes_, flags_);                                                \
+    }                                                                                                                  \
+    VMM_INLINE vmm_status_t NAME##_query(const vmm_tables_t *tables_, vmm_vaddr_t va_, vmm_mapping_t *mapping_)        \
+    {                                                                                                                  \
+        return vmm_pt_query(paging_of, tables_, va_, mapping_);                                                        \
+    }                                                                                                                  \
+    VMM_INLINE vmm_status_t NAME##_visit(const vmm_tables_t *tables_, vmm_visitor_t visitor_, void *user_)             \
+    {                                                                                                                  \
+        return vmm_pt_visit(paging_of, tables_, visitor_, user_);                                                      \
+    }                                                                                                                  \
+    VMM_INLINE vmm_status_t NAME##_merge(vmm_tables_t *tables_, vmm_vaddr_t va_, uint64_t bytes_, uint64_t *merged_)   \
+    {                                                                                                                  \
+        return vmm_pt_merge(paging_of, tables_, va_, bytes_, merged_);                                                 \
     }
 
 #if VMM_STDIO
-#define VMM_STAMP_PRINT(NAME, paging_of)                                                                         \
-    VMM_INLINE vmm_status_t NAME##_dump(const vmm_tables_t *tables_, FILE *out_)                                 \
-    {                                                                                                            \
-        return vmm_print_tables(out_, paging_of, tables_);                                                       \
+#define VMM_STAMP_PRINT(NAME, paging_of)                                                                               \
+    VMM_INLINE vmm_status_t NAME##_dump(const vmm_tables_t *tables_, FILE *out_)                                       \
+    {                                                                                                                  \
+        return vmm_print_tables(out_, paging_of, tables_);                                                             \
     }
-#define VMM_STAMP_EXPLAIN(NAME)                                                                                  \
-    VMM_INLINE vmm_status_t NAME##_explain_access(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, unsigned access_, FILE *out_) \
-    {                                                                                                            \
-        vmm_examination_t x_;                                                                                    \
-        NAME##_examine(mmu_, va_, access_, &x_);                                                                 \
-        vmm_print_examination(out_, &x_);                                                                        \
-        return (vmm_status_t)x_.status;                                                                          \
-    }                                                                                                            \
-    VMM_INLINE vmm_status_t NAME##_explain(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, FILE *out_)                      \
-    {                                                                                                            \
-        return NAME##_explain_access(mmu_, va_, VMM_READ, out_);                                                 \
+#define VMM_STAMP_EXPLAIN(NAME)                                                                                        \
+    VMM_INLINE vmm_status_t NAME##_explain_access(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, unsigned access_, FILE *out_)   \
+    {                                                                                                                  \
+        return vmm_mmu_explain(NAME##_parts(mmu_), access_, va_, out_);                                                \
+    }                                                                                                                  \
+    VMM_INLINE vmm_status_t NAME##_explain(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, FILE *out_)                            \
+    {                                                                                                                  \
+        return NAME##_explain_access(mmu_, va_, VMM_READ, out_);                                                       \
     }
 #else
 #define VMM_STAMP_PRINT(NAME, paging_of)
@@ -2923,64 +3019,63 @@ VMM_EXTERN_C vmm_status_t vmm_print_tables(FILE *out, const vmm_paging_t *paging
 
 #define VMM_REGISTERS_PLAIN vmm_plain_t
 #define VMM_BANKS_PLAIN(front_n, walk_n) 1
-#define VMM_STAMP_PLAIN(NAME, check)                                                                             \
-    VMM_OUTLINE vmm_status_t NAME##_init(NAME##_mmu_t *mmu_, const vmm_memory_t *memory_)                        \
-    {                                                                                                            \
-        if (!(check)) return VMM_E_ARGUMENT;                                                                     \
-        return vmm_plain_init(NAME##_parts(mmu_), &mmu_->registers, memory_);                                    \
-    }                                                                                                            \
-    VMM_OUTLINE vmm_status_t NAME##_set_root(NAME##_mmu_t *mmu_, vmm_paddr_t root_, uint16_t asid_)              \
-    {                                                                                                            \
-        return vmm_plain_set_root(NAME##_parts(mmu_), &mmu_->registers, root_, asid_);                           \
-    }                                                                                                            \
-    VMM_OUTLINE void NAME##_set_user(NAME##_mmu_t *mmu_, bool user_)                                             \
-    {                                                                                                            \
-        vmm_plain_set_user(NAME##_parts(mmu_), &mmu_->registers, user_);                                         \
+#define VMM_STAMP_PLAIN(NAME, check)                                                                                   \
+    VMM_OUTLINE vmm_status_t NAME##_init(NAME##_mmu_t *mmu_, const vmm_memory_t *memory_)                              \
+    {                                                                                                                  \
+        return vmm_plain_init(NAME##_parts(mmu_), &mmu_->registers, memory_, check);                                   \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_root(NAME##_mmu_t *mmu_, vmm_paddr_t root_, uint16_t asid_)                    \
+    {                                                                                                                  \
+        return vmm_plain_set_root(NAME##_parts(mmu_), &mmu_->registers, root_, asid_);                                 \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_user(NAME##_mmu_t *mmu_, bool user_)                                                   \
+    {                                                                                                                  \
+        vmm_plain_set_user(NAME##_parts(mmu_), &mmu_->registers, user_);                                               \
     }
 
 #define VMM_REGISTERS_RISCV vmm_riscv_t
 #define VMM_BANKS_RISCV(front_n, walk_n) ((front_n) || (walk_n) ? 2 : 1)
-#define VMM_STAMP_RISCV(NAME, check)                                                                             \
-    VMM_OUTLINE vmm_status_t NAME##_init(NAME##_mmu_t *mmu_, const vmm_memory_t *memory_)                        \
-    {                                                                                                            \
-        return vmm_riscv_init(NAME##_parts(mmu_), &mmu_->registers, memory_);                                    \
-    }                                                                                                            \
-    VMM_OUTLINE vmm_status_t NAME##_set_satp(NAME##_mmu_t *mmu_, uint64_t satp_)                                 \
-    {                                                                                                            \
-        return vmm_riscv_set_satp(NAME##_parts(mmu_), &mmu_->registers, satp_);                                  \
-    }                                                                                                            \
-    VMM_OUTLINE vmm_status_t NAME##_set_privilege(NAME##_mmu_t *mmu_, unsigned privilege_)                       \
-    {                                                                                                            \
-        return vmm_riscv_set_privilege(NAME##_parts(mmu_), &mmu_->registers, privilege_);                        \
-    }                                                                                                            \
-    VMM_OUTLINE vmm_status_t NAME##_set_mstatus(NAME##_mmu_t *mmu_, uint64_t mstatus_)                           \
-    {                                                                                                            \
-        return vmm_riscv_set_mstatus(NAME##_parts(mmu_), &mmu_->registers, mstatus_);                            \
-    }                                                                                                            \
-    VMM_OUTLINE void NAME##_set_menvcfg(NAME##_mmu_t *mmu_, uint64_t menvcfg_)                                   \
-    {                                                                                                            \
-        vmm_riscv_set_menvcfg(NAME##_parts(mmu_), &mmu_->registers, menvcfg_);                                   \
-    }                                                                                                            \
-    VMM_OUTLINE vmm_status_t NAME##_set_features(NAME##_mmu_t *mmu_, unsigned features_)                         \
-    {                                                                                                            \
-        return vmm_riscv_set_features(NAME##_parts(mmu_), &mmu_->registers, features_);                          \
+#define VMM_STAMP_RISCV(NAME, check)                                                                                   \
+    VMM_OUTLINE vmm_status_t NAME##_init(NAME##_mmu_t *mmu_, const vmm_memory_t *memory_)                              \
+    {                                                                                                                  \
+        return vmm_riscv_init(NAME##_parts(mmu_), &mmu_->registers, memory_, check);                                   \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_satp(NAME##_mmu_t *mmu_, uint64_t satp_)                                       \
+    {                                                                                                                  \
+        return vmm_riscv_set_satp(NAME##_parts(mmu_), &mmu_->registers, satp_);                                        \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_privilege(NAME##_mmu_t *mmu_, unsigned privilege_)                             \
+    {                                                                                                                  \
+        return vmm_riscv_set_privilege(NAME##_parts(mmu_), &mmu_->registers, privilege_);                              \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_mstatus(NAME##_mmu_t *mmu_, uint64_t mstatus_)                                 \
+    {                                                                                                                  \
+        return vmm_riscv_set_mstatus(NAME##_parts(mmu_), &mmu_->registers, mstatus_);                                  \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_menvcfg(NAME##_mmu_t *mmu_, uint64_t menvcfg_)                                         \
+    {                                                                                                                  \
+        vmm_riscv_set_menvcfg(NAME##_parts(mmu_), &mmu_->registers, menvcfg_);                                         \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_features(NAME##_mmu_t *mmu_, unsigned features_)                               \
+    {                                                                                                                  \
+        return vmm_riscv_set_features(NAME##_parts(mmu_), &mmu_->registers, features_);                                \
     }
 
-#define VMM_MMU_STAMP(NAME, check, REGISTERS, arch, ...)                                                         \
-    VMM_STAMP_TYPE(NAME, REGISTERS, arch, __VA_ARGS__)                                                           \
-    VMM_INLINE const vmm_paging_t *NAME##_paging_of(const vmm_tables_t *tables_)                                 \
-    {                                                                                                            \
-        return vmm_paging_chosen(&arch, tables_);                                                                \
-    }                                                                                                            \
-    VMM_STAMP_REF(NAME)                                                                                          \
-    VMM_STAMP_ACCESS(NAME)                                                                                       \
-    VMM_STAMP_EDIT(NAME, NAME##_paging_of(tables_))                                                              \
-    VMM_STAMP_PRINT(NAME, NAME##_paging_of(tables_))                                                             \
-    VMM_STAMP_EXPLAIN(NAME)                                                                                      \
+#define VMM_MMU_STAMP(NAME, check, REGISTERS, arch, ...)                                                               \
+    VMM_STAMP_TYPE(NAME, REGISTERS, arch, __VA_ARGS__)                                                                 \
+    VMM_INLINE const vmm_paging_t *NAME##_paging_of(const vmm_tables_t *tables_)                                       \
+    {                                                                                                                  \
+        return vmm_paging_chosen(&arch, tables_);                                                                      \
+    }                                                                                                                  \
+    VMM_STAMP_REF(NAME, check)                                                                                         \
+    VMM_STAMP_ACCESS(NAME)                                                                                             \
+    VMM_STAMP_EDIT(NAME, NAME##_paging_of(tables_))                                                                    \
+    VMM_STAMP_PRINT(NAME, NAME##_paging_of(tables_))                                                                   \
+    VMM_STAMP_EXPLAIN(NAME)                                                                                            \
     VMM_STAMP_##REGISTERS(NAME, check)
 #define VMM_MMU_CHECKED(NAME, check, ...) VMM_MMU_STAMP(NAME, check, __VA_ARGS__)
-#define VMM_TABLES_STAMP(NAME, paging)                                                                           \
-    VMM_STAMP_EDIT(NAME, &(paging))                                                                              \
+#define VMM_TABLES_STAMP(NAME, paging)                                                                                 \
+    VMM_STAMP_EDIT(NAME, &(paging))                                                                                    \
     VMM_STAMP_PRINT(NAME, &(paging))
 /** @endcond */
 
@@ -3002,10 +3097,10 @@ VMM_EXTERN_C vmm_status_t vmm_print_tables(FILE *out, const vmm_paging_t *paging
 /** An MMU: plain data, no allocation. Copy it, then call NAME_flush_all on the copy, which holds
  *  addresses of the original's slots until then. One thread at a time. */
 typedef struct NAME_mmu {
-    vmm_fault_t fault;         /**< Reasons of the last VMM_FAULT. */
-    vmm_stats_t stats;         /**< Counters; set them to 0 as you like. */
-    REGISTERS registers;       /**< vmm_riscv_t or vmm_plain_t; read them, write by NAME_set_... */
-    vmm_state_t state;         /**< Internal. */
+    vmm_fault_t fault;   /**< Reasons of the last VMM_FAULT. */
+    vmm_stats_t stats;   /**< Counters; set them to 0 as you like. */
+    REGISTERS registers; /**< vmm_riscv_t or vmm_plain_t; read them, write by NAME_set_... */
+    vmm_state_t state;   /**< Internal. */
 } NAME_mmu_t;
 
 /** Makes an MMU ready: counters 0, nothing remembered. RISC-V: supervisor mode, satp 0 (bare), mstatus 0,
@@ -3013,7 +3108,8 @@ typedef struct NAME_mmu {
  *  supervisor mode, root and ASID 0, translation on.
  *  @param mmu     the instance, any content
  *  @param memory  physical memory; copied, the RAM behind it stays the caller's
- *  @return VMM_OK; VMM_E_ARGUMENT when memory or its ram is null; VMM_E_ALIGN when base or size is
+ *  @return VMM_OK; VMM_E_ARGUMENT when memory or its ram is null, RAM is larger than the host can
+ *  address, a format breaks its invariants, or options differ among files; VMM_E_ALIGN when base or size is
  *  no multiple of the page size or ram of 8; VMM_E_RANGE when the size is 0, wraps, or exceeds
  *  the physical width. O(sizes of the stages). */
 vmm_status_t NAME_init(NAME_mmu_t *mmu, const vmm_memory_t *memory);
@@ -3022,8 +3118,8 @@ vmm_status_t NAME_init(NAME_mmu_t *mmu, const vmm_memory_t *memory);
  *  @param mmu    the instance
  *  @param va     virtual address
  *  @param value  receives the value; untouched on a fault
- *  @return VMM_OK, or VMM_FAULT with the reasons in mmu->fault. A hit of the front is O(1) and a miss
- *  O(levels). May call the bus. */
+ *  @return VMM_OK, or VMM_FAULT with the reasons in mmu->fault. A hit of the front is O(1), a miss
+ *  O(levels), with a TLB O(levels x ways). May call the bus. */
 vmm_status_t NAME_load8(NAME_mmu_t *mmu, vmm_vaddr_t va, uint8_t *value);
 
 /** Stores 8 bits, little-endian, at any alignment. A store that crosses a page and faults has
@@ -3057,8 +3153,8 @@ vmm_status_t NAME_cas8(NAME_mmu_t *mmu, vmm_vaddr_t va, uint8_t expected, uint8_
  *  @param mmu    the instance
  *  @param va     virtual address
  *  @param value  receives the value; untouched on a fault
- *  @return VMM_OK, or VMM_FAULT with the reasons in mmu->fault. A hit of the front is O(1) and a miss
- *  O(levels). May call the bus. */
+ *  @return VMM_OK, or VMM_FAULT with the reasons in mmu->fault. A hit of the front is O(1), a miss
+ *  O(levels), with a TLB O(levels x ways). May call the bus. */
 vmm_status_t NAME_load16(NAME_mmu_t *mmu, vmm_vaddr_t va, uint16_t *value);
 
 /** Stores 16 bits, little-endian, at any alignment. A store that crosses a page and faults has
@@ -3106,8 +3202,8 @@ vmm_status_t NAME_store16_be(NAME_mmu_t *mmu, vmm_vaddr_t va, uint16_t value);
  *  @param mmu    the instance
  *  @param va     virtual address
  *  @param value  receives the value; untouched on a fault
- *  @return VMM_OK, or VMM_FAULT with the reasons in mmu->fault. A hit of the front is O(1) and a miss
- *  O(levels). May call the bus. */
+ *  @return VMM_OK, or VMM_FAULT with the reasons in mmu->fault. A hit of the front is O(1), a miss
+ *  O(levels), with a TLB O(levels x ways). May call the bus. */
 vmm_status_t NAME_load32(NAME_mmu_t *mmu, vmm_vaddr_t va, uint32_t *value);
 
 /** Stores 32 bits, little-endian, at any alignment. A store that crosses a page and faults has
@@ -3155,8 +3251,8 @@ vmm_status_t NAME_store32_be(NAME_mmu_t *mmu, vmm_vaddr_t va, uint32_t value);
  *  @param mmu    the instance
  *  @param va     virtual address
  *  @param value  receives the value; untouched on a fault
- *  @return VMM_OK, or VMM_FAULT with the reasons in mmu->fault. A hit of the front is O(1) and a miss
- *  O(levels). May call the bus. */
+ *  @return VMM_OK, or VMM_FAULT with the reasons in mmu->fault. A hit of the front is O(1), a miss
+ *  O(levels), with a TLB O(levels x ways). May call the bus. */
 vmm_status_t NAME_load64(NAME_mmu_t *mmu, vmm_vaddr_t va, uint64_t *value);
 
 /** Stores 64 bits, little-endian, at any alignment. A store that crosses a page and faults has
@@ -3207,7 +3303,7 @@ vmm_status_t NAME_store64_be(NAME_mmu_t *mmu, vmm_vaddr_t va, uint64_t value);
  *  @param va     virtual address
  *  @param to    host memory
  *  @param bytes  how many; 0 does nothing
- *  @return VMM_OK, or VMM_FAULT with mmu->fault.vaddr the first byte of the page that faulted. */
+ *  @return VMM_OK, or VMM_FAULT with mmu->fault.vaddr the first byte of the block that could not be reached. */
 vmm_status_t NAME_read(NAME_mmu_t *mmu, vmm_vaddr_t va, void *to, size_t bytes);
 
 /** Copies a block into virtual memory. Every page is translated before a byte is moved, so a fault
@@ -3217,7 +3313,7 @@ vmm_status_t NAME_read(NAME_mmu_t *mmu, vmm_vaddr_t va, void *to, size_t bytes);
  *  @param va     virtual address
  *  @param from  host memory
  *  @param bytes  how many; 0 does nothing
- *  @return VMM_OK, or VMM_FAULT with mmu->fault.vaddr the first byte of the page that faulted. */
+ *  @return VMM_OK, or VMM_FAULT with mmu->fault.vaddr the first byte of the block that could not be reached. */
 vmm_status_t NAME_write(NAME_mmu_t *mmu, vmm_vaddr_t va, const void *from, size_t bytes);
 
 /** Translates one address as an access would, marks included, and touches nothing there.
@@ -3241,7 +3337,7 @@ void NAME_flush_asid(NAME_mmu_t *mmu, uint16_t asid);
 /** Forgets the page that holds an address, in every address space, the whole of it if it is huge
  *  (SFENCE.VMA va, x0). O(1) without a TLB, else O(levels x ways).
  *  @param mmu  the instance
- *  @param va   any address in the page; one that is not canonical does nothing */
+ *  @param va   any address in the page; one that is not canonical is harmless */
 void NAME_flush_page(NAME_mmu_t *mmu, vmm_vaddr_t va);
 
 /** Forgets a page of one address space, unless it is global (SFENCE.VMA va, asid). The front may
@@ -3304,7 +3400,8 @@ void NAME_set_user(NAME_mmu_t *mmu, bool user);
 
 /** Takes a table for the root and clears it.
  *  @param tables  memory, format, take and give filled in; root is set
- *  @return VMM_OK; VMM_E_ARGUMENT without memory or take; VMM_E_NO_FRAME; VMM_E_TABLE when take hands
+ *  @return VMM_OK; VMM_E_ARGUMENT without memory or take, or for a format that breaks its invariants (so
+ *  does every edit); VMM_E_NO_FRAME; VMM_E_TABLE when take hands
  *  out what is not RAM or not aligned to its size. */
 vmm_status_t NAME_create(vmm_tables_t *tables);
 
@@ -3322,8 +3419,8 @@ vmm_status_t NAME_destroy(vmm_tables_t *tables);
  *  @param flags   rights and marks (VMM_R ... VMM_D), VMM_REPLACE, VMM_NO_HUGE, VMM_NONCACHED, VMM_IO.
  *  A mark that is not set is left for the processor to set, or to fault on.
  *  @return VMM_OK; VMM_E_ALIGN; VMM_E_RANGE when the range is empty, wraps or leaves either address
- *  space; VMM_E_ARGUMENT for an unknown flag; VMM_E_RIGHTS when the format cannot say them; VMM_E_MAPPED when a page is mapped there
- *  and VMM_REPLACE is not set; VMM_E_NO_FRAME; VMM_E_TABLE. O(entries written + tables).
+ *  space; VMM_E_ARGUMENT for an unknown flag; VMM_E_RIGHTS when the format cannot say them;
+ *  VMM_E_MAPPED when a page is mapped there and VMM_REPLACE is not set; VMM_E_NO_FRAME; VMM_E_TABLE. O(entries written + tables).
  *  Calls take, give and flush.
  *  
  *      rv_map(&tables, 0x1000, 0x80200000, 0x4000, VMM_R | VMM_W | VMM_U | VMM_A | VMM_D); */
@@ -3351,7 +3448,8 @@ vmm_status_t NAME_protect(vmm_tables_t *tables, vmm_vaddr_t va, uint64_t bytes, 
  *  @param tables   the tree
  *  @param va       virtual address, any alignment
  *  @param mapping  receives the leaf
- *  @return VMM_OK; VMM_E_NOT_MAPPED; VMM_E_RANGE when the address is not canonical; VMM_E_TABLE. */
+ *  @return VMM_OK; VMM_E_NOT_MAPPED; VMM_E_RANGE when the address is not canonical; VMM_E_TABLE, also for
+ *  a pointer where only a leaf may stand. */
 vmm_status_t NAME_query(const vmm_tables_t *tables, vmm_vaddr_t va, vmm_mapping_t *mapping);
 
 /** Visits every valid entry in ascending order, a pointer before what is below it. A pointer out of
@@ -3405,19 +3503,19 @@ vmm_status_t NAME_dump(const vmm_tables_t *tables, FILE *out);
 #ifndef VMM_DOXYGEN
 /* The default instance. The name of this constant carries the options that shape its layout, so that
  * files which disagree about them do not link; its value carries the others, and vmm_init looks. */
-#define VMM_PASTE_(a, b, c, d, e, f, g, h, i, j, k) \
+#define VMM_PASTE_(a, b, c, d, e, f, g, h, i, j, k)                                                                    \
     vmm_options_page##a##_va##b##_pa##c##_levels##d##_pte##e##_front##f##x##g##_walk##h##_tlb##i##x##j##x##k
 #define VMM_PASTE(a, b, c, d, e, f, g, h, i, j, k) VMM_PASTE_(a, b, c, d, e, f, g, h, i, j, k)
-#define VMM_OPTIONS_SYMBOL                                                                                  \
-    VMM_PASTE(VMM_PAGE_SHIFT, VMM_VADDR_BITS, VMM_PADDR_BITS, VMM_LEVELS, VMM_PTE_BYTES, VMM_FRONT_SLOTS,   \
+#define VMM_OPTIONS_SYMBOL                                                                                             \
+    VMM_PASTE(VMM_PAGE_SHIFT, VMM_VADDR_BITS, VMM_PADDR_BITS, VMM_LEVELS, VMM_PTE_BYTES, VMM_FRONT_SLOTS,              \
               VMM_FRONT_BANKS, VMM_WALK_SLOTS, VMM_TLB_COUNT, VMM_TLB_SETS, VMM_TLB_WAYS)
-#define VMM_MIX(sum, option) ((sum) * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)(option))
-#define VMM_MIX_SIX(sum, a0, a1, a2, a3, a4, a5, ...) \
+#define VMM_MIX(sum, option) ((sum)*UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)(option))
+#define VMM_MIX_SIX(sum, a0, a1, a2, a3, a4, a5, ...)                                                                  \
     VMM_MIX(VMM_MIX(VMM_MIX(VMM_MIX(VMM_MIX(VMM_MIX(sum, a0), a1), a2), a3), a4), a5)
 #define VMM_MIX_LIST(sum, ...) VMM_MIX_SIX(sum, __VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
-#define VMM_OPTIONS_VALUE                                                                                   \
-    VMM_MIX_LIST(VMM_MIX_LIST(VMM_MIX_LIST(VMM_TLB_POLICY, VMM_INDEX_BITS), VMM_PTE_VALID, VMM_PTE_READ,    \
-                              VMM_PTE_WRITE, VMM_PTE_EXECUTE, VMM_PTE_SUPERVISOR, VMM_PTE_ACCESSED),        \
+#define VMM_OPTIONS_VALUE                                                                                              \
+    VMM_MIX_LIST(VMM_MIX_LIST(VMM_MIX_LIST(VMM_TLB_POLICY, VMM_INDEX_BITS), VMM_PTE_VALID, VMM_PTE_READ,               \
+                              VMM_PTE_WRITE, VMM_PTE_EXECUTE, VMM_PTE_SUPERVISOR, VMM_PTE_ACCESSED),                   \
                  VMM_PTE_DIRTY, VMM_PTE_HUGE, VMM_PTE_GLOBAL, VMM_PTE_PPN_LSB)
 VMM_EXTERN_C const uint64_t VMM_OPTIONS_SYMBOL;
 
@@ -3511,8 +3609,8 @@ static void vmm_print_walk(FILE *out, const vmm_examination_t *x)
     for (i = 0; i < x->steps; i++) {
         const vmm_step_t *step = &x->step[i];
         fprintf(out, "walk   level %u  index 0x%0*" PRIx32 "  PTE at 0x%0*" PRIx64 " = 0x%0*" PRIx64 "  %s\n",
-                (unsigned)step->level, vmm_digits(p->index_bits[step->level]), step->index,
-                vmm_digits(p->paddr_bits), step->pte_addr, 2 * p->pte_bytes, step->pte,
+                (unsigned)step->level, vmm_digits(p->index_bits[step->level]), step->index, vmm_digits(p->paddr_bits),
+                step->pte_addr, 2 * p->pte_bytes, step->pte,
                 !(step->pte & p->valid)                      ? "not valid"
                 : vmm_pte_is_leaf(p, step->pte, step->level) ? "leaf"
                                                              : "table");
@@ -3554,7 +3652,8 @@ static void vmm_dump_leaves(vmm_dump_t *d)
     const vmm_mapping_t *m = &d->first;
     const int va_digits = vmm_digits(d->p->vaddr_bits), pa_digits = vmm_digits(d->p->paddr_bits);
     if (!d->count) return;
-    fprintf(d->out, "%*s0x%0*" PRIx64 "-0x%0*" PRIx64 " -> 0x%0*" PRIx64 "  %c%c%c%c%c%c%c  %" PRIu64 " x 0x%" PRIx64 "\n",
+    fprintf(d->out,
+            "%*s0x%0*" PRIx64 "-0x%0*" PRIx64 " -> 0x%0*" PRIx64 "  %c%c%c%c%c%c%c  %" PRIu64 " x 0x%" PRIx64 "\n",
             2 * (d->p->levels - m->level), "", va_digits, m->vaddr, va_digits, m->vaddr + (d->count * m->bytes - 1),
             pa_digits, m->paddr, m->flags & VMM_R ? 'r' : '-', m->flags & VMM_W ? 'w' : '-',
             m->flags & VMM_X ? 'x' : '-', m->flags & VMM_U ? 'u' : '-', m->flags & VMM_G ? 'g' : '-',

@@ -49,7 +49,7 @@
 #define VMM_FRAMES_ORDERS 32
 
 /** Bytes of side array for so many frames: 9 for each, and 4 for alignment. */
-#define VMM_FRAMES_BYTES(frames) ((frames) * 9 + 4)
+#define VMM_FRAMES_BYTES(frames) ((frames)*UINT64_C(9) + 4)
 
 /** A region of frames. Offsets and indexes, but for the two addresses of the side array.
  *  Invariants: free_frames is the sum of 2^order over all listed blocks; bit o of orders is set
@@ -61,7 +61,7 @@ typedef struct vmm_frames {
     uint32_t lowest_free;              /**< Fewest that were ever free: the high-water mark of use. */
     uint32_t orders;                   /**< Bit o: a block of order o is free. */
     uint32_t first[VMM_FRAMES_ORDERS]; /**< First free block of each order, by frame number. */
-    uint32_t *link;                    /**< next, previous: two for each frame. */
+    vmm_any32_t *link;                 /**< next, previous: two for each frame. */
     uint8_t *state;                    /**< Order + 1 where a free block begins, 0x80 + order where an
                                         *   allocated one does, else 0. */
     uint8_t page_shift;                /**< log2 of the bytes of a frame. */
@@ -116,7 +116,7 @@ VMM_INLINE uint32_t vmm_frames_find(const vmm_frames_t *f, uint32_t frame)
     return VMM_NO_FRAME;
 }
 
-/* Gives the frames [first, last] of a free or used region back as the largest aligned blocks. */
+/* Lists the frames [first, end) as the largest aligned blocks. */
 VMM_INLINE void vmm_frames_add(vmm_frames_t *f, uint32_t first, uint32_t end)
 {
     while (first < end) {
@@ -152,7 +152,7 @@ VMM_INLINE vmm_status_t vmm_frames_init(vmm_frames_t *f, vmm_paddr_t base, unsig
     f->free_frames = 0;
     f->orders = 0;
     f->page_shift = (uint8_t)page_shift;
-    f->link = (uint32_t *)(((uintptr_t)side + 3) & ~(uintptr_t)3);
+    f->link = (vmm_any32_t *)(((uintptr_t)side + 3) & ~(uintptr_t)3);
     f->state = (uint8_t *)(f->link + 2 * (size_t)count);
     for (order = 0; order < VMM_FRAMES_ORDERS; order++) f->first[order] = VMM_NO_FRAME;
     VMM_SET(f->state, 0, (size_t)count);

@@ -18,14 +18,14 @@
  *     #define VMM_IMPLEMENTATION           // in one file of the program
  *     #include "vmm.h"
  *
- *     static uint8_t ram[4096];            // guest physical memory, zeroed: no page is valid
+ *     static uint64_t ram[512];            // 4 KiB of physical memory, zeroed: no page is valid
  *     static vmm_mmu_t mmu;
  *
  *     int main(void)
  *     {
  *         vmm_memory_t memory = {ram, 0, sizeof ram, {0, 0, 0}, 0};
  *         if (vmm_init(&mmu, &memory) != VMM_OK) return 1;
- *         return vmm_explain(&mmu, 0x03d4, stdout) == VMM_OK;
+ *         return vmm_explain(&mmu, 0x03d4, stdout) != VMM_FAULT;
  *     }
  *
  * Options, each with its default, stand in section 1. They shape the instance named `vmm_`;
@@ -93,16 +93,14 @@
 /** Index bits of each level, level 0 first: `#define VMM_INDEX_BITS 10, 10`. Default: the VPN cut
  *  into equal parts, what is left over going to the top level. */
 #ifndef VMM_INDEX_BITS
-#define VMM_INDEX_BITS                                                                             \
-    VMM_EQUAL_PART(0), VMM_EQUAL_PART(1), VMM_EQUAL_PART(2), VMM_EQUAL_PART(3), VMM_EQUAL_PART(4), \
-        VMM_EQUAL_PART(5)
+#define VMM_INDEX_BITS                                                                                                 \
+    VMM_EQUAL_PART(0), VMM_EQUAL_PART(1), VMM_EQUAL_PART(2), VMM_EQUAL_PART(3), VMM_EQUAL_PART(4), VMM_EQUAL_PART(5)
 #endif
 
 /** Lowest bit of the frame number (PPN) in an entry. Default: 12 in entries of 8 bytes, else the
  *  frame number sits at the top of the entry. */
 #ifndef VMM_PTE_PPN_LSB
-#define VMM_PTE_PPN_LSB \
-    (VMM_PTE_BYTES == 8 ? 12 : VMM_PTE_BYTES * 8 - (VMM_PADDR_BITS - VMM_PAGE_SHIFT))
+#define VMM_PTE_PPN_LSB (VMM_PTE_BYTES == 8 ? 12 : VMM_PTE_BYTES * 8 - (VMM_PADDR_BITS - VMM_PAGE_SHIFT))
 #endif
 
 /** Entry bit that says "valid" (present). The one bit that a format must have. */
@@ -204,9 +202,9 @@
 
 /** @cond internal: pieces of the defaults above. */
 #define VMM_VPN_BITS (VMM_VADDR_BITS - VMM_PAGE_SHIFT)
-#define VMM_EQUAL_PART(level)                                                              \
-    ((level) + 1 < VMM_LEVELS    ? VMM_VPN_BITS / VMM_LEVELS                               \
-     : (level) + 1 == VMM_LEVELS ? VMM_VPN_BITS / VMM_LEVELS + VMM_VPN_BITS % VMM_LEVELS   \
+#define VMM_EQUAL_PART(level)                                                                                          \
+    ((level) + 1 < VMM_LEVELS    ? VMM_VPN_BITS / VMM_LEVELS                                                           \
+     : (level) + 1 == VMM_LEVELS ? VMM_VPN_BITS / VMM_LEVELS + VMM_VPN_BITS % VMM_LEVELS                               \
                                  : 0)
 #define VMM_SIX_ADDED(a0, a1, a2, a3, a4, a5, ...) ((a0) + (a1) + (a2) + (a3) + (a4) + (a5))
 #define VMM_ADDED(...) VMM_SIX_ADDED(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
@@ -230,6 +228,10 @@
  *  | TLB | cache of translations; TLBI, the low bits of the VPN, picks the set, TLBT, the rest, is compared |
  *  | front | direct-mapped table of host addresses before the TLB, one compare and one add |
  *  | walk cache | remembers where the level-0 tables are, so that a walk reads one entry |
+ *  | context | what a translation depends on besides its address: root, ASID, format, privilege, modifiers |
+ *  | bank | the slots of the front that one context has |
+ *  | marks | the accessed and dirty bits |
+ *  | contiguous group | neighbouring entries that say they map one stretch (RISC-V NAPOT) |
  *  | ASID | address-space identifier: lets entries of several spaces live in one TLB |
  *  | global | a page that every ASID sees |
  *  | RAM window | the part of physical memory that exists, as host memory |
@@ -255,17 +257,17 @@ enum vmm_access {
 /** Rights and marks of a page, in the order of the RISC-V entry; with the options of an edit
  *  (section 3 of vmm.h) they form one word of flags. */
 enum vmm_flags {
-    VMM_R = 1 << 1,           /**< May be read. */
-    VMM_W = 1 << 2,           /**< May be written. */
-    VMM_X = 1 << 3,           /**< May be fetched from. */
-    VMM_U = 1 << 4,           /**< Belongs to user mode. */
-    VMM_G = 1 << 5,           /**< Global. */
-    VMM_A = 1 << 6,           /**< Accessed. */
-    VMM_D = 1 << 7,           /**< Dirty. */
-    VMM_REPLACE = 1 << 8,     /**< Map: what is mapped already is replaced, no error. */
-    VMM_NO_HUGE = 1 << 9,     /**< Map: level 0 only. */
-    VMM_NONCACHED = 1 << 10,  /**< Map: memory type NC (Svpbmt). */
-    VMM_IO = 1 << 11          /**< Map: memory type IO (Svpbmt). */
+    VMM_R = 1 << 1,          /**< May be read. */
+    VMM_W = 1 << 2,          /**< May be written. */
+    VMM_X = 1 << 3,          /**< May be fetched from. */
+    VMM_U = 1 << 4,          /**< Belongs to user mode. */
+    VMM_G = 1 << 5,          /**< Global. */
+    VMM_A = 1 << 6,          /**< Accessed. */
+    VMM_D = 1 << 7,          /**< Dirty. */
+    VMM_REPLACE = 1 << 8,    /**< Map: what is mapped already is replaced, no error. */
+    VMM_NO_HUGE = 1 << 9,    /**< Map: level 0 only. */
+    VMM_NONCACHED = 1 << 10, /**< Map: memory type NC (Svpbmt). */
+    VMM_IO = 1 << 11         /**< Map: memory type IO (Svpbmt). */
 };
 
 /** How a TLB set chooses its victim. An invalid entry is always taken first. */
@@ -280,34 +282,35 @@ enum vmm_policy {
  *  is passed to the cores, so that a compiler folds all of it away; one that is computed at run
  *  time works the same, slower.
  *
- *  Invariant: page_shift + sum of index_bits[0..levels-1] <= vaddr_bits when vaddr_rule is
- *  VMM_VADDR_ZERO, and equals it otherwise. */
+ *  Invariants, which init and every edit check (VMM_E_ARGUMENT): page_shift + sum of
+ *  index_bits[0..levels-1] == vaddr_bits; each of those levels has 1 to 28 index bits and the others
+ *  none; the frame number lies inside the entry; valid is a bit that is not inverted. */
 typedef struct vmm_paging {
-    const char *name;                     /**< What people call it. */
-    uint8_t rules;                        /**< enum vmm_rules: how an entry is read. */
-    uint8_t rights;                       /**< enum vmm_rights: which entries of a walk grant. */
-    uint8_t vaddr_rule;                   /**< enum vmm_vaddr_rule. */
-    uint8_t vaddr_bits;                   /**< Width of a VA. */
-    uint8_t paddr_bits;                   /**< Width of a PA. */
-    uint8_t page_shift;                   /**< log2 of the smallest page, bytes. */
-    uint8_t levels;                       /**< 1 to VMM_MAX_LEVELS. */
-    uint8_t index_bits[VMM_MAX_LEVELS];   /**< Index bits by level, level 0 first. */
-    uint8_t leaf_levels;                  /**< Bit i: a leaf may stand at level i. */
-    uint8_t pte_bytes;                    /**< 2, 4 or 8; entries are little-endian. */
-    uint8_t ppn_lsb;                      /**< Lowest bit of the frame number in an entry. */
-    uint8_t ppn_bits;                     /**< Width of the frame number. */
-    vmm_pte_t valid;                      /**< The entry is valid. */
-    vmm_pte_t read;                       /**< Allows reading; 0: always allowed. */
-    vmm_pte_t write;                      /**< Allows writing; 0: always allowed. */
-    vmm_pte_t execute;                    /**< Allows fetching; 0: always allowed. */
-    vmm_pte_t user;                       /**< The page is user mode's; 0: always. */
-    vmm_pte_t global;                     /**< Matches every ASID; 0: never. */
-    vmm_pte_t accessed;                   /**< Set on use; 0: not recorded. */
-    vmm_pte_t dirty;                      /**< Set on a write; 0: not recorded. */
-    vmm_pte_t huge;                       /**< Above level 0: a leaf. RISC-V tells by R, W, X. */
-    vmm_pte_t inverted;                   /**< Of the bits above, those that mean yes when 0. */
-    vmm_pte_t reserved;                   /**< Must be 0 in every valid entry. */
-    vmm_pte_t reserved_table;             /**< Must be 0 in an entry that points to a table. */
+    const char *name;                   /**< What people call it. */
+    uint8_t rules;                      /**< enum vmm_rules: how an entry is read. */
+    uint8_t rights;                     /**< enum vmm_rights: which entries of a walk grant. */
+    uint8_t vaddr_rule;                 /**< enum vmm_vaddr_rule. */
+    uint8_t vaddr_bits;                 /**< Width of a VA. */
+    uint8_t paddr_bits;                 /**< Width of a PA. */
+    uint8_t page_shift;                 /**< log2 of the smallest page, bytes. */
+    uint8_t levels;                     /**< 1 to VMM_MAX_LEVELS. */
+    uint8_t index_bits[VMM_MAX_LEVELS]; /**< Index bits by level, level 0 first. */
+    uint8_t leaf_levels;                /**< Bit i: a leaf may stand at level i. */
+    uint8_t pte_bytes;                  /**< 2, 4 or 8; entries are little-endian. */
+    uint8_t ppn_lsb;                    /**< Lowest bit of the frame number in an entry. */
+    uint8_t ppn_bits;                   /**< Width of the frame number. */
+    vmm_pte_t valid;                    /**< The entry is valid. */
+    vmm_pte_t read;                     /**< Allows reading; 0: always allowed. */
+    vmm_pte_t write;                    /**< Allows writing; 0: always allowed. */
+    vmm_pte_t execute;                  /**< Allows fetching; 0: always allowed. */
+    vmm_pte_t user;                     /**< The page is user mode's; 0: always. */
+    vmm_pte_t global;                   /**< Matches every ASID; 0: never. */
+    vmm_pte_t accessed;                 /**< Set on use; 0: not recorded. */
+    vmm_pte_t dirty;                    /**< Set on a write; 0: not recorded. */
+    vmm_pte_t huge;                     /**< Above level 0: a leaf. RISC-V tells by R, W, X. */
+    vmm_pte_t inverted;                 /**< Of the bits above, those that mean yes when 0. */
+    vmm_pte_t reserved;                 /**< Must be 0 in every valid entry. */
+    vmm_pte_t reserved_table;           /**< Must be 0 in an entry that points to a table. */
 } vmm_paging_t;
 
 /** How an entry is read. */
@@ -318,8 +321,8 @@ enum vmm_rules {
 
 /** Which entries of a walk grant rights. */
 enum vmm_rights {
-    VMM_RIGHTS_LEAF = 0,  /**< The leaf alone (RISC-V). */
-    VMM_RIGHTS_EVERY = 1  /**< Read, write, execute and user must be granted at every level (x86). */
+    VMM_RIGHTS_LEAF = 0, /**< The leaf alone (RISC-V). */
+    VMM_RIGHTS_EVERY = 1 /**< Read, write, execute and user must be granted at every level (x86). */
 };
 
 /** What becomes of VA bits above vaddr_bits. */
@@ -337,14 +340,13 @@ enum vmm_feature {
     VMM_SVADU = 1 << 3    /**< Hardware sets them while menvcfg.ADUE is set, else as Svade. */
 };
 
-/** Formats that one MMU chooses from at run time. They share page_shift, pte_bytes and the bits of
- *  an entry; a walk cache needs the same level-0 index in each. */
+/** Formats that one MMU chooses from at run time, the narrowest first and the widest last. They share
+ *  page_shift, the bits of an entry, and the index bits of every level that two of them have. */
 typedef struct vmm_arch {
-    const char *name;                /**< What people call it. */
-    uint8_t features;                /**< enum vmm_feature, at reset. */
-    uint8_t formats;                 /**< How many of the following, 1 to 3. */
-    uint8_t mode[3];                 /**< The value that the mode field of the root register selects each by. */
-    const vmm_paging_t *format[3];   /**< The formats. */
+    uint8_t features;              /**< enum vmm_feature, at reset. */
+    uint8_t formats;               /**< How many of the following, 1 to 3. */
+    uint8_t mode[3];               /**< The value that the mode field of the root register selects each by. */
+    const vmm_paging_t *format[3]; /**< The formats. */
 } vmm_arch_t;
 
 /** An MMU: an architecture and the size of each stage. 0 leaves a stage out. */
@@ -421,10 +423,11 @@ typedef struct vmm_fault {
     uint8_t access;       /**< enum vmm_access. */
     uint8_t cause;        /**< RISC-V exception code: 12, 13, 15 page; 1, 5, 7 access; 6 alignment. */
     uint8_t rule;         /**< enum vmm_rule: the rule that failed. */
-    uint8_t level;        /**< Level of the last entry read; the number of levels when none was. */
+    uint8_t level;        /**< Level of the last entry that was read, or could not be; the number of
+                           *   levels when there was none. */
     vmm_vaddr_t vaddr;    /**< First byte that could not be reached: in a crossing access, of its part. */
-    vmm_paddr_t pte_addr; /**< Where the last entry was read, 0 when none was. */
-    vmm_pte_t pte;        /**< That entry, as it was read. */
+    vmm_paddr_t pte_addr; /**< Its physical address; 0 when there was none, or the TLB knew the page. */
+    vmm_pte_t pte;        /**< That entry as it was read; 0 when it could not be, or pte_addr is 0. */
 } vmm_fault_t;
 /** @} */
 
@@ -442,10 +445,9 @@ typedef struct vmm_fault {
 /** @cond internal: the part of a RISC-V descriptor that all four share. N (63) and PBMT (62:61) are
  *  judged by rule, because extensions give them meaning; D, A, U, N and PBMT are reserved in
  *  a pointer. */
-#define VMM_RISCV_BITS(reserved, reserved_table)                                              \
-    /* valid */ 0x01, /* read */ 0x02, /* write */ 0x04, /* execute */ 0x08, /* user */ 0x10, \
-        /* global */ 0x20, /* accessed */ 0x40, /* dirty */ 0x80, /* huge */ 0,               \
-        /* inverted */ 0, reserved, reserved_table
+#define VMM_RISCV_BITS(reserved, reserved_table)                                                                       \
+    /* valid */ 0x01, /* read */ 0x02, /* write */ 0x04, /* execute */ 0x08, /* user */ 0x10, /* global */ 0x20,       \
+        /* accessed */ 0x40, /* dirty */ 0x80, /* huge */ 0, /* inverted */ 0, reserved, reserved_table
 #define VMM_RISCV_RESERVED UINT64_C(0x1fc0000000000000)       /* 60:54 */
 #define VMM_RISCV_RESERVED_TABLE UINT64_C(0xe0000000000000d0) /* N, PBMT, D, A, U */
 #define VMM_RISCV_N UINT64_C(0x8000000000000000)
@@ -453,41 +455,44 @@ typedef struct vmm_fault {
 #define VMM_RISCV_PBMT_SHIFT 61
 /** @endcond */
 
+/* clang-format off */
+/* Columns: name; how it is read; which levels grant; VA bits above; width of VA and PA; page shift; levels;
+ * index bits from level 0; levels that may be leaves; bytes of an entry; PPN, lowest bit and width. */
 /** RISC-V Sv32: two levels, 4 KiB and 4 MiB pages, 34-bit PA ("Sv32: Page-Based 32-bit"). */
 static const vmm_paging_t vmm_sv32 = {
-    "Sv32", VMM_RULES_RISCV, VMM_RIGHTS_LEAF, VMM_VADDR_WRAP, 32, 34, 12, 2, {10, 10}, 0x3, 4, 10,
-    22, VMM_RISCV_BITS(0, 0xd0)};
+    "Sv32", VMM_RULES_RISCV, VMM_RIGHTS_LEAF, VMM_VADDR_WRAP, 32, 34, 12, 2, {10, 10},        0x03, 4, 10, 22,
+    VMM_RISCV_BITS(0, 0xd0)};
 
 /** RISC-V Sv39: three levels, pages of 4 KiB, 2 MiB, 1 GiB, 56-bit PA. */
 static const vmm_paging_t vmm_sv39 = {
-    "Sv39", VMM_RULES_RISCV, VMM_RIGHTS_LEAF, VMM_VADDR_SIGN, 39, 56, 12, 3, {9, 9, 9}, 0x7, 8, 10,
-    44, VMM_RISCV_BITS(VMM_RISCV_RESERVED, VMM_RISCV_RESERVED_TABLE)};
+    "Sv39", VMM_RULES_RISCV, VMM_RIGHTS_LEAF, VMM_VADDR_SIGN, 39, 56, 12, 3, {9, 9, 9},       0x07, 8, 10, 44,
+    VMM_RISCV_BITS(VMM_RISCV_RESERVED, VMM_RISCV_RESERVED_TABLE)};
 
 /** RISC-V Sv48: four levels, pages up to 512 GiB. */
 static const vmm_paging_t vmm_sv48 = {
-    "Sv48", VMM_RULES_RISCV, VMM_RIGHTS_LEAF, VMM_VADDR_SIGN, 48, 56, 12, 4, {9, 9, 9, 9}, 0xf, 8,
-    10, 44, VMM_RISCV_BITS(VMM_RISCV_RESERVED, VMM_RISCV_RESERVED_TABLE)};
+    "Sv48", VMM_RULES_RISCV, VMM_RIGHTS_LEAF, VMM_VADDR_SIGN, 48, 56, 12, 4, {9, 9, 9, 9},    0x0f, 8, 10, 44,
+    VMM_RISCV_BITS(VMM_RISCV_RESERVED, VMM_RISCV_RESERVED_TABLE)};
 
 /** RISC-V Sv57: five levels, pages up to 256 TiB. */
 static const vmm_paging_t vmm_sv57 = {
-    "Sv57", VMM_RULES_RISCV, VMM_RIGHTS_LEAF, VMM_VADDR_SIGN, 57, 56, 12, 5, {9, 9, 9, 9, 9}, 0x1f,
-    8, 10, 44, VMM_RISCV_BITS(VMM_RISCV_RESERVED, VMM_RISCV_RESERVED_TABLE)};
+    "Sv57", VMM_RULES_RISCV, VMM_RIGHTS_LEAF, VMM_VADDR_SIGN, 57, 56, 12, 5, {9, 9, 9, 9, 9}, 0x1f, 8, 10, 44,
+    VMM_RISCV_BITS(VMM_RISCV_RESERVED, VMM_RISCV_RESERVED_TABLE)};
 
 /** The textbooks' 32-bit machine: two levels of 1024 entries of 4 bytes, 4 KiB and 4 MiB pages; bit
  *  0 valid, 1 writable, 2 user, 3 execute, 5 accessed, 6 dirty, 7 huge, 8 global. */
 static const vmm_paging_t vmm_two_level = {
-    "two-level 32-bit", VMM_RULES_GENERIC, VMM_RIGHTS_LEAF, VMM_VADDR_WRAP, 32, 32, 12, 2, {10, 10},
-    0x3, 4, 12, 20,
-    /* valid */ 0x01, /* read */ 0, /* write */ 0x02, /* execute */ 0x08, /* user */ 0x04,
-    /* global */ 0x100, /* accessed */ 0x20, /* dirty */ 0x40, /* huge */ 0x80, /* inverted */ 0, 0, 0};
+    "two-level 32-bit", VMM_RULES_GENERIC, VMM_RIGHTS_LEAF, VMM_VADDR_WRAP, 32, 32, 12, 2, {10, 10}, 0x03, 4, 12, 20,
+    /* valid */ 0x01, /* read */ 0, /* write */ 0x02, /* execute */ 0x08, /* user */ 0x04, /* global */ 0x100,
+    /* accessed */ 0x20, /* dirty */ 0x40, /* huge */ 0x80, /* inverted */ 0, /* reserved */ 0, /* in tables */ 0};
 
 /** The format that the options of section 1 describe. */
 static const vmm_paging_t vmm_paging_of_options = {
     "as configured", VMM_RULES_GENERIC, VMM_RIGHTS_LEAF, VMM_VADDR_ZERO, VMM_VADDR_BITS, VMM_PADDR_BITS,
-    VMM_PAGE_SHIFT, VMM_LEVELS, {VMM_INDEX_BITS}, VMM_PTE_HUGE ? (1 << VMM_LEVELS) - 1 : 1,
-    VMM_PTE_BYTES, VMM_PTE_PPN_LSB, VMM_PADDR_BITS - VMM_PAGE_SHIFT, VMM_PTE_VALID, VMM_PTE_READ,
-    VMM_PTE_WRITE, VMM_PTE_EXECUTE, VMM_PTE_SUPERVISOR, VMM_PTE_GLOBAL, VMM_PTE_ACCESSED,
-    VMM_PTE_DIRTY, VMM_PTE_HUGE, /* inverted */ VMM_PTE_SUPERVISOR, 0, 0};
+    VMM_PAGE_SHIFT, VMM_LEVELS, {VMM_INDEX_BITS}, VMM_PTE_HUGE ? (1 << VMM_LEVELS) - 1 : 1, VMM_PTE_BYTES,
+    VMM_PTE_PPN_LSB, VMM_PADDR_BITS - VMM_PAGE_SHIFT,
+    VMM_PTE_VALID, VMM_PTE_READ, VMM_PTE_WRITE, VMM_PTE_EXECUTE, VMM_PTE_SUPERVISOR, VMM_PTE_GLOBAL,
+    VMM_PTE_ACCESSED, VMM_PTE_DIRTY, VMM_PTE_HUGE, /* inverted */ VMM_PTE_SUPERVISOR, 0, 0};
+/* clang-format on */
 /** @} */
 
 /* ======================================================================== 5. presets == */
@@ -498,18 +503,20 @@ static const vmm_paging_t vmm_paging_of_options = {
  *  @{ */
 
 /** An architecture of one format without registers of its own. */
-#define VMM_ARCH_OF(paging)                              \
-    {                                                    \
-        "generic", 0, 1, {0, 0, 0}, { &(paging), 0, 0 }  \
+#define VMM_ARCH_OF(paging)                                                                                            \
+    {                                                                                                                  \
+        0, 1, {0, 0, 0},                                                                                               \
+        {                                                                                                              \
+            &(paging), 0, 0                                                                                            \
+        }                                                                                                              \
     }
 
-/** RV64: bare, Sv39, Sv48 or Sv57 by satp.MODE 0, 8, 9, 10. */
+/** RV64: bare, Sv39, Sv48 or Sv57 by satp.MODE 0, 8, 9, 10. @hideinitializer */
 static const vmm_arch_t vmm_arch_riscv64 = {
-    "RV64", VMM_SVNAPOT | VMM_SVPBMT | VMM_SVADU, 3, {8, 9, 10}, {&vmm_sv39, &vmm_sv48, &vmm_sv57}};
+    VMM_SVNAPOT | VMM_SVPBMT | VMM_SVADU, 3, {8, 9, 10}, {&vmm_sv39, &vmm_sv48, &vmm_sv57}};
 
-/** RV32: bare or Sv32 by satp.MODE 0, 1. */
-static const vmm_arch_t vmm_arch_riscv32 = {
-    "RV32", VMM_SVADU, 1, {1, 0, 0}, {&vmm_sv32, 0, 0}};
+/** RV32: bare or Sv32 by satp.MODE 0, 1. @hideinitializer */
+static const vmm_arch_t vmm_arch_riscv32 = {VMM_SVADU, 1, {1, 0, 0}, {&vmm_sv32, 0, 0}};
 
 /** The format of the options, alone. */
 static const vmm_arch_t vmm_arch_of_options = VMM_ARCH_OF(vmm_paging_of_options);
@@ -533,9 +540,9 @@ static const vmm_arch_t vmm_arch_of_options = VMM_ARCH_OF(vmm_paging_of_options)
 /** RV32 as fast as it goes. */
 #define VMM_RISCV32 VMM_ARCH_RISCV32, VMM_STAGES_FAST
 /** What the options of section 1 describe. */
-#define VMM_OPTIONS                                                                            \
-    VMM_ARCH_PLAIN(vmm_arch_of_options), VMM_FRONT_SLOTS, VMM_FRONT_BANKS, VMM_WALK_SLOTS,     \
-        VMM_TLB_COUNT, VMM_TLB_SETS, VMM_TLB_WAYS, VMM_TLB_POLICY
+#define VMM_OPTIONS                                                                                                    \
+    VMM_ARCH_PLAIN(vmm_arch_of_options), VMM_FRONT_SLOTS, VMM_FRONT_BANKS, VMM_WALK_SLOTS, VMM_TLB_COUNT,              \
+        VMM_TLB_SETS, VMM_TLB_WAYS, VMM_TLB_POLICY
 /** @} */
 
 /* ========================================================================== 6. hooks == */
@@ -570,12 +577,16 @@ static const vmm_arch_t vmm_arch_of_options = VMM_ARCH_OF(vmm_paging_of_options)
 /** Compare-and-swap of an aligned integer of 1 to 8 bytes; *expected receives what was found.
  *  @return whether it swapped. */
 #ifndef VMM_ATOMIC_CAS
-#define VMM_ATOMIC_CAS(at, expected, desired) \
+#define VMM_ATOMIC_CAS(at, expected, desired)                                                                          \
     __atomic_compare_exchange_n((at), (expected), (desired), 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
 #endif
 /** @} */
 
 /** @cond internal: what the code asks of the compiler. */
+#define VMM_MAY_ALIAS __attribute__((may_alias))
+typedef uint16_t VMM_MAY_ALIAS vmm_any16_t;
+typedef uint32_t VMM_MAY_ALIAS vmm_any32_t;
+typedef uint64_t VMM_MAY_ALIAS __attribute__((aligned(8))) vmm_any64_t; /* 32-bit x86 would say 4 */
 #if !defined(__GNUC__)
 #error "vmm needs gcc or clang (or a compiler that speaks as they do): it relies on forced inlining"
 #endif
@@ -598,7 +609,6 @@ static const vmm_arch_t vmm_arch_of_options = VMM_ARCH_OF(vmm_paging_of_options)
 #define VMM_UNUSED __attribute__((unused))
 #define VMM_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define VMM_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
-#define VMM_MAY_ALIAS __attribute__((may_alias))
 /* The array of a stage that is left out has no element: gcc and clang allow that, ISO C does not. */
 #define VMM_EMPTY_ARRAYS_BEGIN _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wpedantic\"")
 #define VMM_EMPTY_ARRAYS_END _Pragma("GCC diagnostic pop")
@@ -623,20 +633,37 @@ VMM_STATIC_ASSERT(VMM_VADDR_BITS > VMM_PAGE_SHIFT && VMM_VADDR_BITS <= 64,
 VMM_STATIC_ASSERT(VMM_PADDR_BITS >= VMM_PAGE_SHIFT && VMM_PADDR_BITS <= 64,
                   "VMM_PADDR_BITS must be at least VMM_PAGE_SHIFT and at most 64");
 VMM_STATIC_ASSERT(VMM_LEVELS >= 1 && VMM_LEVELS <= VMM_MAX_LEVELS, "VMM_LEVELS must be 1 to 6");
-VMM_STATIC_ASSERT(VMM_PTE_BYTES == 2 || VMM_PTE_BYTES == 4 || VMM_PTE_BYTES == 8,
-                  "VMM_PTE_BYTES must be 2, 4 or 8");
+VMM_STATIC_ASSERT(VMM_PTE_BYTES == 2 || VMM_PTE_BYTES == 4 || VMM_PTE_BYTES == 8, "VMM_PTE_BYTES must be 2, 4 or 8");
 VMM_STATIC_ASSERT(VMM_ADDED(VMM_INDEX_BITS) == VMM_VADDR_BITS - VMM_PAGE_SHIFT,
                   "VMM_INDEX_BITS must add up to VMM_VADDR_BITS - VMM_PAGE_SHIFT");
-VMM_STATIC_ASSERT(VMM_PTE_PPN_LSB >= 1 &&
-                      VMM_PTE_PPN_LSB + VMM_PADDR_BITS - VMM_PAGE_SHIFT <= 8 * VMM_PTE_BYTES,
+/** @cond internal */
+#define VMM_INDEX_FITS(level, bits) ((level) < VMM_LEVELS ? (bits) >= 1 && (bits) <= 28 : (bits) == 0)
+#define VMM_INDEXES_FIT(a0, a1, a2, a3, a4, a5, ...)                                                                   \
+    (VMM_INDEX_FITS(0, a0) && VMM_INDEX_FITS(1, a1) && VMM_INDEX_FITS(2, a2) && VMM_INDEX_FITS(3, a3) &&               \
+     VMM_INDEX_FITS(4, a4) && VMM_INDEX_FITS(5, a5))
+#define VMM_ALL_INDEXES_FIT(...) VMM_INDEXES_FIT(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
+/** @endcond */
+VMM_STATIC_ASSERT(VMM_ALL_INDEXES_FIT(VMM_INDEX_BITS),
+                  "VMM_INDEX_BITS must give each of VMM_LEVELS levels 1 to 28 bits, and no other level any");
+VMM_STATIC_ASSERT(VMM_PTE_PPN_LSB >= 1 && VMM_PTE_PPN_LSB + VMM_PADDR_BITS - VMM_PAGE_SHIFT <= 8 * VMM_PTE_BYTES,
                   "the frame number and the valid bit do not fit in VMM_PTE_BYTES: make the entry "
                   "wider or VMM_PADDR_BITS smaller");
 VMM_STATIC_ASSERT(VMM_PTE_VALID != 0, "VMM_PTE_VALID must name a bit");
-VMM_STATIC_ASSERT(
-    ((VMM_PTE_VALID | VMM_PTE_READ | VMM_PTE_WRITE | VMM_PTE_EXECUTE | VMM_PTE_SUPERVISOR |
-      VMM_PTE_ACCESSED | VMM_PTE_DIRTY | VMM_PTE_HUGE | VMM_PTE_GLOBAL) &
-     (((UINT64_C(1) << (VMM_PADDR_BITS - VMM_PAGE_SHIFT)) - 1) << VMM_PTE_PPN_LSB)) == 0,
-    "a VMM_PTE_ bit lies inside the frame number: move the bit or VMM_PTE_PPN_LSB");
+/** @cond internal */
+#define VMM_PTE_OR                                                                                                     \
+    (VMM_PTE_VALID | VMM_PTE_READ | VMM_PTE_WRITE | VMM_PTE_EXECUTE | VMM_PTE_SUPERVISOR | VMM_PTE_ACCESSED |          \
+     VMM_PTE_DIRTY | VMM_PTE_HUGE | VMM_PTE_GLOBAL)
+#define VMM_PTE_SUM                                                                                                    \
+    (UINT64_C(0) + VMM_PTE_VALID + VMM_PTE_READ + VMM_PTE_WRITE + VMM_PTE_EXECUTE + VMM_PTE_SUPERVISOR +               \
+     VMM_PTE_ACCESSED + VMM_PTE_DIRTY + VMM_PTE_HUGE + VMM_PTE_GLOBAL)
+/** @endcond */
+VMM_STATIC_ASSERT((UINT64_C(0) | VMM_PTE_OR) == VMM_PTE_SUM, "two VMM_PTE_ options name the same bit");
+VMM_STATIC_ASSERT(VMM_PTE_BYTES == 8 || (UINT64_C(0) | VMM_PTE_OR) >> (8 * VMM_PTE_BYTES % 64) == 0,
+                  "a VMM_PTE_ bit lies outside the entry of VMM_PTE_BYTES");
+VMM_STATIC_ASSERT(VMM_TLB_POLICY >= 0 && VMM_TLB_POLICY <= 3,
+                  "VMM_TLB_POLICY must be VMM_LRU, VMM_PLRU, VMM_FIFO or VMM_RANDOM");
+VMM_STATIC_ASSERT((VMM_PTE_OR & (((UINT64_C(1) << (VMM_PADDR_BITS - VMM_PAGE_SHIFT)) - 1) << VMM_PTE_PPN_LSB)) == 0,
+                  "a VMM_PTE_ bit lies inside the frame number: move the bit or VMM_PTE_PPN_LSB");
 VMM_STATIC_ASSERT(VMM_TLB_SETS == 0 || VMM_IS_POWER(VMM_TLB_SETS),
                   "VMM_TLB_SETS must be a power of two, or 0 for no TLB");
 VMM_STATIC_ASSERT(VMM_TLB_COUNT == 1 || VMM_TLB_COUNT == 2, "VMM_TLB_COUNT must be 1 or 2");

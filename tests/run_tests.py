@@ -28,7 +28,7 @@ TIMEOUT_SECONDS = 300
 WARNINGS = """-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Wcast-align -Wunused
               -Werror""".split()
 WARNINGS_C = "-Wstrict-prototypes -Wmissing-prototypes".split()
-SANITIZE = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all".split()
+SANITIZE = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -DVMM_DEBUG=1".split()
 
 # Compiler, languages, bits, flags. Not the full product, but every value of every axis appears with
 # both compilers. "C+C++" compiles the sources of a program in turn as C and as C++, and so makes
