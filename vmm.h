@@ -1229,13 +1229,14 @@ VMM_INLINE void vmm_run_clear(const vmm_cursor_t *c, uint8_t *entry, uint64_t en
 /* The body of NAME_unmap; see there. */
 VMM_OUTLINE vmm_status_t vmm_pt_unmap(const vmm_paging_t *p, const vmm_tables_t *t, vmm_vaddr_t va, uint64_t bytes)
 {
-    vmm_cursor_t c = vmm_cursor_open(p, t);
+    vmm_cursor_t c;
     const vmm_vaddr_t start = va;
     uint64_t left = bytes;
     vmm_status_t status = vmm_range_check(p, t, va, bytes);
     if (status == VMM_OK) status = vmm_range_read(p, t, va, bytes, false, false);
     if (status == VMM_OK) status = vmm_range_cut(p, t, va, bytes);
     if (status) return status;
+    c = vmm_cursor_open(p, t);
     while (left) {
         uint64_t span, entries;
         uint8_t *entry;
@@ -1263,7 +1264,7 @@ VMM_INLINE void vmm_pte_protect(const vmm_paging_t *p, uint8_t *entry, uint32_t 
 VMM_OUTLINE vmm_status_t vmm_pt_protect(const vmm_paging_t *p, const vmm_tables_t *t, vmm_vaddr_t va, uint64_t bytes,
                                         uint32_t flags)
 {
-    vmm_cursor_t c = vmm_cursor_open(p, t);
+    vmm_cursor_t c;
     uint64_t left = bytes;
     vmm_status_t status = vmm_range_check(p, t, va, bytes);
     if (status) return status;
@@ -1272,6 +1273,7 @@ VMM_OUTLINE vmm_status_t vmm_pt_protect(const vmm_paging_t *p, const vmm_tables_
     status = vmm_range_read(p, t, va, bytes, false, true);
     if (status == VMM_OK) status = vmm_range_cut(p, t, va, bytes);
     if (status) return status;
+    c = vmm_cursor_open(p, t);
     while (left) {
         uint64_t span, entries;
         uint8_t *entry;
@@ -1310,12 +1312,13 @@ VMM_INLINE vmm_mapping_t vmm_cursor_tell(const vmm_cursor_t *c, vmm_pte_t pte)
 /* The body of NAME_query; see there. */
 VMM_OUTLINE vmm_status_t vmm_pt_query(const vmm_paging_t *p, const vmm_tables_t *t, vmm_vaddr_t va, vmm_mapping_t *m)
 {
-    vmm_cursor_t c = vmm_cursor_open(p, t);
+    vmm_cursor_t c;
     uint8_t *entry;
     vmm_pte_t pte;
     vmm_status_t status;
     status = vmm_tables_check(p, t);
     if (status) return status;
+    c = vmm_cursor_open(p, t);
     if (!vmm_canonical(p, va)) return VMM_E_RANGE;
     status = vmm_cursor_go(&c, va, 0, &entry);
     if (status) return status;
@@ -1329,10 +1332,12 @@ VMM_OUTLINE vmm_status_t vmm_pt_query(const vmm_paging_t *p, const vmm_tables_t 
 /* The body of NAME_visit; see there. */
 VMM_OUTLINE vmm_status_t vmm_pt_visit(const vmm_paging_t *p, const vmm_tables_t *t, vmm_visitor_t visitor, void *user)
 {
-    vmm_cursor_t c = vmm_cursor_open(p, t);
+    vmm_cursor_t c;
     uint64_t index[VMM_MAX_LEVELS] = {0, 0, 0, 0, 0, 0};
-    const unsigned top = p->levels - 1u;
+    unsigned top;
     if (vmm_tables_check(p, t)) return VMM_E_ARGUMENT;
+    c = vmm_cursor_open(p, t);
+    top = c.level;
     for (;;) {
         const unsigned shift = vmm_level_shift(p, c.level);
         const uint64_t above = c.level == top ? 0 : c.va & ~vmm_low_mask(vmm_level_shift(p, c.level + 1u));
@@ -1447,10 +1452,13 @@ VMM_OUTLINE vmm_status_t vmm_pt_create(const vmm_paging_t *p, vmm_tables_t *t)
 /* The body of NAME_destroy; see there. Unmapping everything prunes every table but the root. */
 VMM_OUTLINE vmm_status_t vmm_pt_destroy(const vmm_paging_t *p, vmm_tables_t *t)
 {
-    const uint64_t half = p->vaddr_bits == 64 ? UINT64_C(1) << 63 : UINT64_C(1) << (p->vaddr_bits - 1);
-    const vmm_vaddr_t upper = vmm_make_canonical(p, half);
     vmm_status_t status = vmm_tables_check(p, t);
-    if (status == VMM_OK) status = vmm_range_read(p, t, 0, half, false, false);
+    vmm_vaddr_t upper;
+    uint64_t half;
+    if (status) return status;
+    half = UINT64_C(1) << (p->vaddr_bits - 1);
+    upper = vmm_make_canonical(p, half);
+    status = vmm_range_read(p, t, 0, half, false, false);
     if (status == VMM_OK) status = vmm_range_read(p, t, upper, half, false, false);
     if (status == VMM_OK) status = vmm_pt_unmap(p, t, 0, half);
     if (status == VMM_OK) status = vmm_pt_unmap(p, t, upper, half);
@@ -2177,13 +2185,12 @@ VMM_INLINE bool vmm_tlb_serves(vmm_ref_t u, const vmm_context_t *context, unsign
     return !(t->paddr & ~vmm_low_mask(vmm_mem_width(&u.state->memory, p)));
 }
 
-/* A lookup that counts. An address that is not canonical is not looked up. */
+/* A lookup that counts. No entry serves an address that the format in force does not call canonical. */
 VMM_INLINE bool vmm_tlb_translate(vmm_ref_t u, const vmm_context_t *context, unsigned access, vmm_vaddr_t va,
                                   vmm_translation_t *t)
 {
-    long at;
-    if (!vmm_canonical(u.model->arch->format[context->format], va)) return false;
-    at = vmm_tlb_find(u, access, context->asid, va);
+    const bool canonical = vmm_canonical(u.model->arch->format[context->format], va);
+    const long at = canonical ? vmm_tlb_find(u, access, context->asid, va) : -1;
     if (at < 0) {
         u.stats->tlb_misses++;
         return false;

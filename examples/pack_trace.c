@@ -17,8 +17,7 @@ int main(void)
         return 1;
     }
     if (trace_open(&reader, stdin))
-        while ((got = trace_next(&reader, &ref)) > 0)
-            trace_pack(&writer, ref);
+        while ((got = trace_next(&reader, &ref)) > 0) trace_pack(&writer, ref);
     trace_close(&reader);
     if (got < 0) {
         fprintf(stderr, "pack_trace: standard input, %s\n", reader.error);

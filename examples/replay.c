@@ -92,9 +92,9 @@ static void progress_done(void)
 typedef struct column {
     const char *name;
     const vmm_arch_t *arch;
-    uint32_t format;        /* which of the architecture's */
-    vmm_vaddr_t mask;       /* what is left of an address */
-    double single_bytes;    /* a table of one level for the whole address space */
+    uint32_t format;     /* which of the architecture's */
+    vmm_vaddr_t mask;    /* what is left of an address */
+    double single_bytes; /* a table of one level for the whole address space */
     uint64_t faults, pages, table_bytes, walks;
     double hit_rate[8], ns;
 } column_t;
@@ -142,7 +142,8 @@ static bool serve(const vmm_fault_t *fault)
         memset((uint8_t *)memory.ram + frame, 0, PAGE);
         status = vmm_pt_map(paging(), &tables, fault->vaddr & ~(PAGE - 1), frame, PAGE, RIGHTS);
     }
-    if (status) fprintf(stderr, "replay: %s at 0x%" PRIx64 ": %s\n", column->name, fault->vaddr, vmm_status_text(status));
+    if (status)
+        fprintf(stderr, "replay: %s at 0x%" PRIx64 ": %s\n", column->name, fault->vaddr, vmm_status_text(status));
     column->faults++;
     column->pages++;
     return status == VMM_OK;
@@ -230,31 +231,31 @@ static tb_mmu_t tb;
 
 /* One reference as its processor makes it; a width that is none goes as a block. An instruction is
  * fetched by its first bytes, and by the next page's when it reaches there. */
-#define REFERENCE(NAME)                                                                                    \
-    static vmm_status_t NAME##_reference(const trace_ref_t *ref, vmm_vaddr_t va)                           \
-    {                                                                                                      \
-        static uint8_t data[TRACE_SIZE_MAX];                                                               \
-        uint64_t wide;                                                                                     \
-        uint32_t word;                                                                                     \
-        uint16_t half;                                                                                     \
-        vmm_status_t status;                                                                               \
-        switch (ref->kind << 8 | (ref->size > 255 ? 255 : (int)ref->size)) {                               \
-        case TRACE_LOAD << 8 | 8: return NAME##_load64(&NAME, va, &wide);                                  \
-        case TRACE_LOAD << 8 | 4: return NAME##_load32(&NAME, va, &word);                                  \
-        case TRACE_LOAD << 8 | 1: return NAME##_load8(&NAME, va, data);                                    \
-        case TRACE_STORE << 8 | 8: return NAME##_store64(&NAME, va, va);                                   \
-        case TRACE_STORE << 8 | 4: return NAME##_store32(&NAME, va, (uint32_t)va);                         \
-        case TRACE_STORE << 8 | 1: return NAME##_store8(&NAME, va, (uint8_t)va);                           \
-        default: break;                                                                                    \
-        }                                                                                                  \
-        if (ref->kind == TRACE_FETCH) {                                                                    \
-            status = NAME##_fetch8(&NAME, va, data);                                                       \
-            if (status || (va & (PAGE - 1)) + ref->size <= PAGE) return status;                            \
-            return NAME##_fetch16(&NAME, va | (PAGE - 1), &half);                                          \
-        }                                                                                                  \
-        status = ref->kind == TRACE_STORE ? VMM_OK : NAME##_read(&NAME, va, data, ref->size);              \
-        if (status || ref->kind == TRACE_LOAD) return status;                                              \
-        return NAME##_write(&NAME, va, data, ref->size);                                                   \
+#define REFERENCE(NAME)                                                                                                \
+    static vmm_status_t NAME##_reference(const trace_ref_t *ref, vmm_vaddr_t va)                                       \
+    {                                                                                                                  \
+        static uint8_t data[TRACE_SIZE_MAX];                                                                           \
+        uint64_t wide;                                                                                                 \
+        uint32_t word;                                                                                                 \
+        uint16_t half;                                                                                                 \
+        vmm_status_t status;                                                                                           \
+        switch (ref->kind << 8 | (ref->size > 255 ? 255 : (int)ref->size)) {                                           \
+        case TRACE_LOAD << 8 | 8: return NAME##_load64(&NAME, va, &wide);                                              \
+        case TRACE_LOAD << 8 | 4: return NAME##_load32(&NAME, va, &word);                                              \
+        case TRACE_LOAD << 8 | 1: return NAME##_load8(&NAME, va, data);                                                \
+        case TRACE_STORE << 8 | 8: return NAME##_store64(&NAME, va, va);                                               \
+        case TRACE_STORE << 8 | 4: return NAME##_store32(&NAME, va, (uint32_t)va);                                     \
+        case TRACE_STORE << 8 | 1: return NAME##_store8(&NAME, va, (uint8_t)va);                                       \
+        default: break;                                                                                                \
+        }                                                                                                              \
+        if (ref->kind == TRACE_FETCH) {                                                                                \
+            status = NAME##_fetch8(&NAME, va, data);                                                                   \
+            if (status || (va & (PAGE - 1)) + ref->size <= PAGE) return status;                                        \
+            return NAME##_fetch16(&NAME, va | (PAGE - 1), &half);                                                      \
+        }                                                                                                              \
+        status = ref->kind == TRACE_STORE ? VMM_OK : NAME##_read(&NAME, va, data, ref->size);                          \
+        if (status || ref->kind == TRACE_LOAD) return status;                                                          \
+        return NAME##_write(&NAME, va, data, ref->size);                                                               \
     }
 REFERENCE(rv)
 REFERENCE(tb)

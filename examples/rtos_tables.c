@@ -48,10 +48,10 @@ static const struct {
     uint64_t at, bytes;
     uint32_t flags;
 } ranges[] = {
-    {0x10000000, 0x1000, VMM_R | VMM_W | VMM_G | VMM_A | VMM_D},     /* UART */
-    {0x80000000, 0x20000, VMM_R | VMM_X | VMM_G | VMM_A},            /* code */
-    {0x80020000, 0x10000, VMM_R | VMM_G | VMM_A},                    /* constants */
-    {0x80200000, 0x400000, VMM_R | VMM_W | VMM_G | VMM_A | VMM_D},   /* data: two pages of 2 MiB */
+    {0x10000000, 0x1000, VMM_R | VMM_W | VMM_G | VMM_A | VMM_D},   /* UART */
+    {0x80000000, 0x20000, VMM_R | VMM_X | VMM_G | VMM_A},          /* code */
+    {0x80020000, 0x10000, VMM_R | VMM_G | VMM_A},                  /* constants */
+    {0x80200000, 0x400000, VMM_R | VMM_W | VMM_G | VMM_A | VMM_D}, /* data: two pages of 2 MiB */
 };
 
 vmm_status_t kernel_tables_init(vmm_paddr_t pool_at);

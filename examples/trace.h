@@ -155,9 +155,8 @@ static inline int
 trace_fail(trace_reader_t *reader, const char *format, ...)
 {
     va_list arguments;
-    int where =
-        snprintf(reader->error, sizeof reader->error, "%s %llu: ", reader->packed ? "byte" : "line",
-                 (unsigned long long)(reader->packed ? trace_offset(reader) : reader->line));
+    int where = snprintf(reader->error, sizeof reader->error, "%s %llu: ", reader->packed ? "byte" : "line",
+                         (unsigned long long)(reader->packed ? trace_offset(reader) : reader->line));
     va_start(arguments, format);
     (void)vsnprintf(reader->error + where, sizeof reader->error - (size_t)where, format, arguments);
     va_end(arguments);
@@ -180,8 +179,7 @@ static inline size_t trace_fill(trace_reader_t *reader)
 static inline int trace_give(trace_reader_t *reader, trace_ref_t ref)
 {
     if (ref.size == 0 || ref.size > TRACE_SIZE_MAX)
-        return trace_fail(reader, "a size of %lu bytes is not within 1 to %u",
-                          (unsigned long)ref.size, TRACE_SIZE_MAX);
+        return trace_fail(reader, "a size of %lu bytes is not within 1 to %u", (unsigned long)ref.size, TRACE_SIZE_MAX);
     if (ref.address + (ref.size - 1) < ref.address)
         return trace_fail(reader, "the reference wraps past the last address");
     reader->count++;
@@ -191,8 +189,7 @@ static inline int trace_give(trace_reader_t *reader, trace_ref_t ref)
 /* At the end of the file: 0, or -1 if the file could not be read or held nothing. */
 static inline int trace_finish(trace_reader_t *reader)
 {
-    if (ferror(reader->file))
-        return trace_fail(reader, "the file could not be read");
+    if (ferror(reader->file)) return trace_fail(reader, "the file could not be read");
     if (reader->count == 0)
         return trace_fail(reader, "the trace ends without one reference "
                                   "(was valgrind given --trace-mem=yes?)");
@@ -212,18 +209,15 @@ static inline int trace_fail_line(trace_reader_t *reader, const unsigned char *l
 {
     char shown[41];
     size_t i, n = length < sizeof shown - 1 ? length : sizeof shown - 1;
-    for (i = 0; i < n; i++)
-        shown[i] = line[i] >= ' ' && line[i] <= '~' ? (char)line[i] : '?';
+    for (i = 0; i < n; i++) shown[i] = line[i] >= ' ' && line[i] <= '~' ? (char)line[i] : '?';
     shown[n] = '\0';
     return trace_fail(reader, "not a lackey line: \"%s%s\"", shown, n < length ? "..." : "");
 }
 
 static inline int trace_hex(unsigned char c)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
@@ -233,27 +227,19 @@ static inline bool trace_parse(const unsigned char *line, size_t length, trace_r
 {
     const unsigned char *c = line + 3;
     int digit, digits = 0;
-    if (length < 6 || line[2] != ' ')
-        return false;
-    if (line[0] == 'I' && line[1] == ' ')
-        ref->kind = TRACE_FETCH;
-    else if (line[0] == ' ' && line[1] == 'L')
-        ref->kind = TRACE_LOAD;
-    else if (line[0] == ' ' && line[1] == 'S')
-        ref->kind = TRACE_STORE;
-    else if (line[0] == ' ' && line[1] == 'M')
-        ref->kind = TRACE_MODIFY;
-    else
-        return false;
+    if (length < 6 || line[2] != ' ') return false;
+    if (line[0] == 'I' && line[1] == ' ') ref->kind = TRACE_FETCH;
+    else if (line[0] == ' ' && line[1] == 'L') ref->kind = TRACE_LOAD;
+    else if (line[0] == ' ' && line[1] == 'S') ref->kind = TRACE_STORE;
+    else if (line[0] == ' ' && line[1] == 'M') ref->kind = TRACE_MODIFY;
+    else return false;
 
     for (ref->address = 0; (digit = trace_hex(*c)) >= 0; c++) {
-        if (ref->address >> 60 != 0)
-            return false;
+        if (ref->address >> 60 != 0) return false;
         ref->address = ref->address << 4 | (unsigned)digit;
         digits++;
     }
-    if (digits == 0 || *c++ != ',')
-        return false;
+    if (digits == 0 || *c++ != ',') return false;
     for (ref->size = 0, digits = 0; *c >= '0' && *c <= '9' && digits < 9; c++, digits++)
         ref->size = ref->size * 10 + (uint32_t)(*c - '0');
     return digits > 0 && c == line + length;
@@ -271,8 +257,7 @@ static inline int trace_next_text(trace_reader_t *reader, trace_ref_t *ref)
             reader->at += length + 1;
             reader->line++;
             if (!skipping && length != 0 && !trace_is_valgrinds(line, length)) {
-                if (!trace_parse(line, length, ref))
-                    return trace_fail_line(reader, line, length);
+                if (!trace_parse(line, length, ref)) return trace_fail_line(reader, line, length);
                 return trace_give(reader, *ref);
             }
             skipping = false;
@@ -298,8 +283,7 @@ static inline int trace_next_text(trace_reader_t *reader, trace_ref_t *ref)
 /* The next byte, or -1 at the end of the file. */
 static inline int trace_byte(trace_reader_t *reader)
 {
-    if (reader->at == reader->end && trace_fill(reader) == 0)
-        return -1;
+    if (reader->at == reader->end && trace_fill(reader) == 0) return -1;
     return reader->buffer[reader->at++];
 }
 
@@ -319,11 +303,9 @@ static inline bool trace_varint(trace_reader_t *reader, uint64_t *value)
             (void)trace_fail_cut(reader);
             return false;
         }
-        if (shift == 63 && byte > 1)
-            break;
+        if (shift == 63 && byte > 1) break;
         *value |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80)
-            return true;
+        if (byte < 0x80) return true;
     }
     (void)trace_fail(reader, "a number has more than 64 bits");
     return false;
@@ -333,13 +315,11 @@ static inline bool trace_varint(trace_reader_t *reader, uint64_t *value)
 static inline int trace_end_packed(trace_reader_t *reader)
 {
     uint64_t count;
-    if (!trace_varint(reader, &count))
-        return -1;
+    if (!trace_varint(reader, &count)) return -1;
     if (count != reader->count)
         return trace_fail(reader, "the packed trace says it has %llu references, but has %llu",
                           (unsigned long long)count, (unsigned long long)reader->count);
-    if (trace_byte(reader) >= 0)
-        return trace_fail(reader, "there is more after the end of the packed trace");
+    if (trace_byte(reader) >= 0) return trace_fail(reader, "there is more after the end of the packed trace");
     return trace_finish(reader);
 }
 
@@ -350,22 +330,17 @@ static inline int trace_next_packed(trace_reader_t *reader, trace_ref_t *ref)
     if (reader->run == 0) {
         int byte = trace_byte(reader);
         uint64_t size, distance;
-        if (byte < 0)
-            return trace_fail_cut(reader);
+        if (byte < 0) return trace_fail_cut(reader);
         if (byte < 0x80) {
             size = (uint64_t)byte >> 3;
             if (size == 0) {
-                if (!trace_varint(reader, &size))
-                    return -1;
-                if (byte == 0 && size == 0)
-                    return trace_end_packed(reader);
+                if (!trace_varint(reader, &size)) return -1;
+                if (byte == 0 && size == 0) return trace_end_packed(reader);
             }
-            if (!trace_varint(reader, &distance))
-                return -1;
+            if (!trace_varint(reader, &distance)) return -1;
             ref->kind = (uint8_t)(byte & 3);
             ref->size = size > UINT32_MAX ? UINT32_MAX : (uint32_t)size;
-            ref->address =
-                (byte & 4) == 0 ? slot->address : memory->bases[ref->kind != TRACE_FETCH];
+            ref->address = (byte & 4) == 0 ? slot->address : memory->bases[ref->kind != TRACE_FETCH];
             ref->address += distance >> 1 ^ (0 - (distance & 1));
             trace_learn(memory, slot, *ref);
             return trace_give(reader, *ref);
@@ -374,8 +349,7 @@ static inline int trace_next_packed(trace_reader_t *reader, trace_ref_t *ref)
     }
     reader->run--;
     *ref = *slot;
-    if (ref->size == 0)
-        return trace_fail(reader, "nothing is remembered of this place in the program");
+    if (ref->size == 0) return trace_fail(reader, "nothing is remembered of this place in the program");
     trace_learn(memory, slot, *ref);
     return trace_give(reader, *ref);
 }
@@ -389,8 +363,7 @@ static inline bool trace_open(trace_reader_t *reader, FILE *file)
     memset(reader, 0, offsetof(trace_reader_t, buffer));
     reader->file = file;
     (void)trace_fill(reader);
-    if (reader->end < magic || memcmp(reader->buffer, TRACE_MAGIC, magic) != 0)
-        return true;
+    if (reader->end < magic || memcmp(reader->buffer, TRACE_MAGIC, magic) != 0) return true;
     reader->packed = true;
     reader->at = magic;
     if (!trace_memory_open(&reader->memory)) {
@@ -408,10 +381,8 @@ static inline int trace_next(trace_reader_t *reader, trace_ref_t *ref)
     ref->address = 0; /* or compilers that can not see through trace_fail() warn of *ref */
     ref->size = 0;
     ref->kind = TRACE_FETCH;
-    if (reader->done)
-        return 0;
-    if (reader->error[0] != '\0')
-        return -1;
+    if (reader->done) return 0;
+    if (reader->error[0] != '\0') return -1;
     return reader->packed ? trace_next_packed(reader, ref) : trace_next_text(reader, ref);
 }
 
@@ -426,15 +397,13 @@ static inline void trace_close(trace_reader_t *reader)
 
 static inline void trace_put_varint(FILE *file, uint64_t value)
 {
-    for (; value >= 0x80; value >>= 7)
-        (void)putc((int)(value & 0x7f) | 0x80, file);
+    for (; value >= 0x80; value >>= 7) (void)putc((int)(value & 0x7f) | 0x80, file);
     (void)putc((int)value, file);
 }
 
 static inline void trace_put_run(trace_writer_t *writer)
 {
-    if (writer->run != 0)
-        (void)putc((int)(0x80 | (writer->run - 1)), writer->file);
+    if (writer->run != 0) (void)putc((int)(0x80 | (writer->run - 1)), writer->file);
     writer->run = 0;
 }
 
@@ -461,8 +430,7 @@ static inline void trace_pack(trace_writer_t *writer, trace_ref_t ref)
     trace_memory_t *memory = &writer->memory;
     trace_ref_t *slot = trace_remembered(memory);
     if (slot->kind == ref.kind && slot->address == ref.address && slot->size == ref.size) {
-        if (++writer->run == 128)
-            trace_put_run(writer);
+        if (++writer->run == 128) trace_put_run(writer);
     } else {
         uint64_t remembered = trace_distance(slot->address, ref.address);
         uint64_t latest = trace_distance(memory->bases[ref.kind != TRACE_FETCH], ref.address);
@@ -470,8 +438,7 @@ static inline void trace_pack(trace_writer_t *writer, trace_ref_t ref)
         uint32_t size = ref.size < 16 ? ref.size : 0;
         trace_put_run(writer);
         (void)putc((int)(size << 3 | (use_latest ? 4u : 0u) | ref.kind), writer->file);
-        if (size == 0)
-            trace_put_varint(writer->file, ref.size);
+        if (size == 0) trace_put_varint(writer->file, ref.size);
         trace_put_varint(writer->file, use_latest ? latest : remembered);
     }
     trace_learn(memory, slot, ref);

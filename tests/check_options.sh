@@ -70,6 +70,10 @@ done <<'TABLE'
 -DVMM_PTE_BYTES=3|VMM_PTE_BYTES must be 2, 4 or 8
 -DVMM_PTE_BYTES=16|VMM_PTE_BYTES must be 2, 4 or 8
 -DVMM_INDEX_BITS=10,9|VMM_INDEX_BITS must add up to VMM_VADDR_BITS - VMM_PAGE_SHIFT
+-DVMM_LEVELS=1 -DVMM_INDEX_BITS=10,10|must give each of VMM_LEVELS levels 1 to 28 bits
+-DVMM_LEVELS=2 -DVMM_INDEX_BITS=20,0|must give each of VMM_LEVELS levels 1 to 28 bits
+-DVMM_VADDR_BITS=41 -DVMM_LEVELS=1|must give each of VMM_LEVELS levels 1 to 28 bits
+-DVMM_PAGE_SHIFT=3 -DVMM_VADDR_BITS=64 -DVMM_LEVELS=1 -DVMM_PTE_BYTES=8|must give each of VMM_LEVELS levels 1 to 28 bits
 -DVMM_INDEX_BITS=10,11|VMM_INDEX_BITS must add up to VMM_VADDR_BITS - VMM_PAGE_SHIFT
 -DVMM_PTE_BYTES=2|the frame number and the valid bit do not fit in VMM_PTE_BYTES
 -DVMM_PTE_PPN_LSB=13|the frame number and the valid bit do not fit in VMM_PTE_BYTES
@@ -78,6 +82,9 @@ done <<'TABLE'
 -DVMM_PTE_VALID=0x1000|a VMM_PTE_ bit lies inside the frame number
 -DVMM_PTE_DIRTY=0x80000000|a VMM_PTE_ bit lies inside the frame number
 -DVMM_PTE_HUGE=0x2000|a VMM_PTE_ bit lies inside the frame number
+-DVMM_PTE_ACCESSED=2|two VMM_PTE_ options name the same bit
+-DVMM_PTE_BYTES=2 -DVMM_PADDR_BITS=20 -DVMM_PTE_DIRTY=0x10000|lies outside the entry
+-DVMM_TLB_POLICY=4|VMM_TLB_POLICY must be VMM_LRU, VMM_PLRU, VMM_FIFO or VMM_RANDOM
 -DVMM_TLB_SETS=3|VMM_TLB_SETS must be a power of two
 -DVMM_TLB_WAYS=0|a TLB set has 1 to 64 ways
 -DVMM_TLB_WAYS=65|a TLB set has 1 to 64 ways
@@ -142,6 +149,46 @@ vmm_status_t other(const vmm_memory_t *memory)
 }
 SOURCE
 
+# An MMU that is made here and used there, where nothing but a load is called.
+cat >"$work/maker.c" <<'SOURCE'
+#define VMM_IMPLEMENTATION
+#include "vmm.h"
+#ifdef __cplusplus
+extern "C"
+#endif
+vmm_status_t loaded(vmm_mmu_t *mmu, uint32_t *value);
+int main(void)
+{
+    static uint32_t ram[4096] __attribute__((aligned(8)));
+    static vmm_mmu_t mmu;
+    const vmm_memory_t memory = {ram, 0, sizeof ram, {0, 0, 0}, 0};
+    uint32_t value = 0;
+    if (vmm_init(&mmu, &memory)) return 1;
+    ram[0] = 0x1001;
+    ram[1024] = 0x201b;
+    ram[2048] = 42;
+    return loaded(&mmu, &value) == VMM_OK && value == 42 ? 0 : 2;
+}
+SOURCE
+cat >"$work/loader.c" <<'SOURCE'
+#include "vmm.h"
+#ifdef __cplusplus
+extern "C"
+#endif
+vmm_status_t loaded(vmm_mmu_t *mmu, uint32_t *value);
+vmm_status_t loaded(vmm_mmu_t *mmu, uint32_t *value)
+{
+    return vmm_load32(mmu, 0, value);
+}
+SOURCE
+
+# link_loader COMPILER FLAGS-OF-LOADER: maker.o stands already
+link_loader() {
+    # shellcheck disable=SC2086
+    build "$1" $2 -c -o "$work/loader.o" "$work/loader.c" &&
+        $1 -o "$work/program" "$work/maker.o" "$work/loader.o" 2>&1
+}
+
 # link COMPILER FLAGS-OF-OTHER: one.o stands already
 link() {
     # shellcheck disable=SC2086
@@ -179,6 +226,30 @@ TABLE
         output=$(link "$compiler" "$flags") && output=$("$work/program"; [ $? = 2 ] || echo "vmm_init took it")
         [ -z "$output" ]
         tell $? "a file with $flags links, but vmm_init refuses, $compiler" "$output"
+    done
+done
+
+for compiler in "${compilers[@]}"; do
+    output=$(build "$compiler" -O1 -c -o "$work/maker.o" "$work/maker.c")
+    tell $? "a file that makes an MMU for another compiles, $compiler" "$output"
+    for level in -O0 -O2; do
+        output=$(link_loader "$compiler" "$level") && output=$("$work/program" 2>&1)
+        tell $? "a file that only loads links and runs with the same options, $compiler $level" "$output"
+        while IFS='|' read -r flags symbol; do
+            if output=$(link_loader "$compiler" "$level $flags"); then
+                tell 1 "a file with $flags that only loads does not link, $compiler $level" "it links"
+            else
+                grep -q "vmm_options_.*$symbol" <<<"$output"
+                tell $? "a file with $flags that only loads does not link, $compiler $level" "$output"
+            fi
+        done <<'TABLE'
+-DVMM_PAGE_SHIFT=10|page10_
+-DVMM_LEVELS=3|_levels3_
+-DVMM_TLB_SETS=64|_tlb1x64x4
+-DVMM_TLB_SETS=0|_tlb1x0x4
+-DVMM_FRONT_SLOTS=16|_front16x1
+-DVMM_WALK_SLOTS=4|_walk4_
+TABLE
     done
 done
 

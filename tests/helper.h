@@ -32,12 +32,12 @@ static inline uint64_t helper_random(uint64_t *state)
  * of a vmm_tables_t it counts what is out and can run dry on demand.
  * Invariant: base <= next <= end; freed <= HELPER_FREED. */
 typedef struct helper_frames {
-    uint64_t base;   /* first byte, a multiple of the largest table */
-    uint64_t next;   /* lowest byte that was never handed out */
-    uint64_t end;    /* first byte behind */
-    int64_t budget;  /* how many more may be taken; -1: as many as there are */
-    int64_t live;    /* taken and not given back */
-    size_t freed;    /* how many of the following */
+    uint64_t base;  /* first byte, a multiple of the largest table */
+    uint64_t next;  /* lowest byte that was never handed out */
+    uint64_t end;   /* first byte behind */
+    int64_t budget; /* how many more may be taken; -1: as many as there are */
+    int64_t live;   /* taken and not given back */
+    size_t freed;   /* how many of the following */
     struct {
         uint64_t table, bytes;
     } free[HELPER_FREED];

@@ -35,7 +35,7 @@
 typedef struct rvm_machine {
     uint8_t *ram;        /* the content of physical [base, base + size) */
     uint64_t base, size; /* bytes; any other physical address is an access fault */
-    uint64_t satp; /* RV64: MODE 63:60, ASID 59:44, PPN 43:0; RV32: MODE 31, ASID 30:22, PPN 21:0 */
+    uint64_t satp;       /* RV64: MODE 63:60, ASID 59:44, PPN 43:0; RV32: MODE 31, ASID 30:22, PPN 21:0 */
     bool rv32;
     unsigned priv;        /* current privilege: 0 U, 1 S, 3 M */
     bool sum, mxr, mprv;  /* mstatus */
@@ -82,10 +82,8 @@ static inline bool rvm_exists(const rvm_machine_t *m, uint64_t pa, unsigned n)
 {
     uint64_t last = pa + n - 1; /* in the page of pa: no entry or portion leaves its page */
 
-    if (m->paddr_bits < 64 && (last >> m->paddr_bits) != 0)
-        return false;
-    if (pa < m->base)
-        return false;
+    if (m->paddr_bits < 64 && (last >> m->paddr_bits) != 0) return false;
+    if (pa < m->base) return false;
     return last - m->base < m->size;
 }
 
@@ -95,16 +93,14 @@ static inline uint64_t rvm_ram_read(const rvm_machine_t *m, uint64_t pa, unsigne
     uint64_t value = 0;
 
     assert(rvm_exists(m, pa, n));
-    for (unsigned k = 0; k < n; k++)
-        value |= (uint64_t)m->ram[(size_t)(pa - m->base) + k] << (8 * k);
+    for (unsigned k = 0; k < n; k++) value |= (uint64_t)m->ram[(size_t)(pa - m->base) + k] << (8 * k);
     return value;
 }
 
 static inline void rvm_ram_write(rvm_machine_t *m, uint64_t pa, unsigned n, uint64_t value)
 {
     assert(rvm_exists(m, pa, n));
-    for (unsigned k = 0; k < n; k++)
-        m->ram[(size_t)(pa - m->base) + k] = (uint8_t)((value >> (8 * k)) & 0xff);
+    for (unsigned k = 0; k < n; k++) m->ram[(size_t)(pa - m->base) + k] = (uint8_t)((value >> (8 * k)) & 0xff);
 }
 
 static inline rvm_result_t rvm_success(uint64_t pa)
@@ -161,8 +157,7 @@ static inline rvm_scheme_t rvm_scheme_of(const rvm_machine_t *m)
     static const rvm_scheme_t sv57 = {5, 57, 9, 8};
     uint64_t mode;
 
-    if (m->rv32)
-        return rvm_bits(m->satp, 31, 31) == 1 ? sv32 : bare;
+    if (m->rv32) return rvm_bits(m->satp, 31, 31) == 1 ? sv32 : bare;
 
     /* a write of any other MODE leaves satp as it was, so no hart holds one */
     mode = rvm_bits(m->satp, 63, 60);
@@ -192,11 +187,9 @@ static inline uint64_t rvm_vpn(rvm_scheme_t s, uint64_t va, unsigned i)
  * must all equal its top bit. An Sv32 address has no bits above. */
 static inline bool rvm_canonical(const rvm_machine_t *m, rvm_scheme_t s, uint64_t va)
 {
-    if (m->rv32)
-        return true;
+    if (m->rv32) return true;
     for (unsigned bit = s.va_bits; bit < 64; bit++)
-        if (rvm_bits(va, bit, bit) != rvm_bits(va, s.va_bits - 1, s.va_bits - 1))
-            return false;
+        if (rvm_bits(va, bit, bit) != rvm_bits(va, s.va_bits - 1, s.va_bits - 1)) return false;
     return true;
 }
 
@@ -206,17 +199,12 @@ static inline bool rvm_canonical(const rvm_machine_t *m, rvm_scheme_t s, uint64_
  * outside XWR. */
 static inline bool rvm_reserved_anywhere(const rvm_machine_t *m, uint64_t pte)
 {
-    if (rvm_bits(pte, 1, 1) == 0 && rvm_bits(pte, 2, 2) == 1)
-        return true;
-    if (m->rv32)
-        return false;
-    if (rvm_bits(pte, 60, 54) != 0)
-        return true;
-    if (rvm_bits(pte, 63, 63) == 1 && !m->svnapot)
-        return true;
+    if (rvm_bits(pte, 1, 1) == 0 && rvm_bits(pte, 2, 2) == 1) return true;
+    if (m->rv32) return false;
+    if (rvm_bits(pte, 60, 54) != 0) return true;
+    if (rvm_bits(pte, 63, 63) == 1 && !m->svnapot) return true;
     /* Svpbmt: with menvcfg.PBMTE clear the hart behaves as if Svpbmt were not implemented. */
-    if (rvm_bits(pte, 62, 61) != 0 && !(m->svpbmt && m->pbmte))
-        return true;
+    if (rvm_bits(pte, 62, 61) != 0 && !(m->svpbmt && m->pbmte)) return true;
     return false;
 }
 
@@ -224,14 +212,10 @@ static inline bool rvm_reserved_anywhere(const rvm_machine_t *m, uint64_t pte)
  * reserved"), and so are N (Svnapot) and PBMT (Svpbmt). G and RSW are not. */
 static inline bool rvm_reserved_pointer(const rvm_machine_t *m, uint64_t pte)
 {
-    if (rvm_bits(pte, 4, 4) == 1)
-        return true;
-    if (rvm_bits(pte, 6, 6) == 1)
-        return true;
-    if (rvm_bits(pte, 7, 7) == 1)
-        return true;
-    if (m->rv32)
-        return false;
+    if (rvm_bits(pte, 4, 4) == 1) return true;
+    if (rvm_bits(pte, 6, 6) == 1) return true;
+    if (rvm_bits(pte, 7, 7) == 1) return true;
+    if (m->rv32) return false;
     return rvm_bits(pte, 62, 61) != 0 || rvm_bits(pte, 63, 63) == 1;
 }
 
@@ -239,33 +223,26 @@ static inline bool rvm_reserved_pointer(const rvm_machine_t *m, uint64_t pte)
  * i = 0 and ppn[0] = x xxxx 1000 (Svnapot). */
 static inline bool rvm_reserved_leaf(const rvm_machine_t *m, uint64_t pte, unsigned i)
 {
-    if (m->rv32)
-        return false;
-    if (rvm_bits(pte, 62, 61) == 3)
-        return true;
-    if (rvm_bits(pte, 63, 63) == 0)
-        return false;
+    if (m->rv32) return false;
+    if (rvm_bits(pte, 62, 61) == 3) return true;
+    if (rvm_bits(pte, 63, 63) == 0) return false;
     return i > 0 || rvm_bits(pte, 13, 10) != 8;
 }
 
 /* Step 5: pte.ppn[i-1:0] is not zero at i > 0. */
-static inline bool rvm_misaligned_superpage(const rvm_machine_t *m, rvm_scheme_t s, uint64_t pte,
-                                            unsigned i)
+static inline bool rvm_misaligned_superpage(const rvm_machine_t *m, rvm_scheme_t s, uint64_t pte, unsigned i)
 {
     return i > 0 && rvm_bits(rvm_pte_ppn(m, pte), i * s.vpn_bits - 1, 0) != 0;
 }
 
 /* Step 6: the U bit. "Irrespective of SUM, the supervisor may not execute code on pages with
  * U=1." */
-static inline bool rvm_u_allows(const rvm_machine_t *m, uint64_t pte, unsigned priv,
-                                unsigned access)
+static inline bool rvm_u_allows(const rvm_machine_t *m, uint64_t pte, unsigned priv, unsigned access)
 {
     bool user_page = rvm_bits(pte, 4, 4) == 1;
 
-    if (priv == 0)
-        return user_page;
-    if (!user_page)
-        return true;
+    if (priv == 0) return user_page;
+    if (!user_page) return true;
     return access != RVM_FETCH && m->sum;
 }
 
@@ -276,25 +253,21 @@ static inline bool rvm_rwx_allows(const rvm_machine_t *m, uint64_t pte, unsigned
     bool w = rvm_bits(pte, 2, 2) == 1;
     bool x = rvm_bits(pte, 3, 3) == 1;
 
-    if (access == RVM_FETCH)
-        return x;
-    if (access == RVM_WRITE)
-        return w;
+    if (access == RVM_FETCH) return x;
+    if (access == RVM_WRITE) return w;
     return r || (m->mxr && x);
 }
 
 /* ---- the walk ---------------------------------------------------------------------------- */
 
 /* Step 10. Below bit `low` of the page number the virtual address counts, from it on pte.ppn. */
-static inline uint64_t rvm_translated(const rvm_machine_t *m, rvm_scheme_t s, uint64_t pte,
-                                      unsigned i, uint64_t va)
+static inline uint64_t rvm_translated(const rvm_machine_t *m, rvm_scheme_t s, uint64_t pte, unsigned i, uint64_t va)
 {
     unsigned low = i * s.vpn_bits;
     uint64_t ppn = rvm_pte_ppn(m, pte);
 
     /* Svnapot: pte.ppn[0][3:0] holds the size and is replaced by vpn[0][3:0]. */
-    if (!m->rv32 && rvm_bits(pte, 63, 63) == 1)
-        low = 4;
+    if (!m->rv32 && rvm_bits(pte, 63, 63) == 1) low = 4;
     if (low > 0) {
         ppn = (ppn >> low) << low;
         ppn |= rvm_bits(va, 12 + low - 1, 12);
@@ -303,31 +276,27 @@ static inline uint64_t rvm_translated(const rvm_machine_t *m, rvm_scheme_t s, ui
 }
 
 /* Steps 6 to 10: the leaf pte at physical pte_pa, level i, has been found well formed. */
-static inline rvm_result_t rvm_leaf(rvm_machine_t *m, rvm_scheme_t s, unsigned priv, uint64_t pte,
-                                    uint64_t pte_pa, unsigned i, uint64_t va, unsigned access)
+static inline rvm_result_t rvm_leaf(rvm_machine_t *m, rvm_scheme_t s, unsigned priv, uint64_t pte, uint64_t pte_pa,
+                                    unsigned i, uint64_t va, unsigned access)
 {
     bool need_a, need_d;
 
     /* step 6 */
-    if (!rvm_u_allows(m, pte, priv, access))
-        return rvm_page_fault(access, va);
+    if (!rvm_u_allows(m, pte, priv, access)) return rvm_page_fault(access, va);
 
     /* step 7 is Zicfiss only: without it the shadow-stack encoding has ended at step 3 */
 
     /* step 8 */
-    if (!rvm_rwx_allows(m, pte, access))
-        return rvm_page_fault(access, va);
+    if (!rvm_rwx_allows(m, pte, access)) return rvm_page_fault(access, va);
 
     /* step 9; the comparison with memory cannot fail on one hart, and memory that gave the entry
      * takes it back */
     need_a = rvm_bits(pte, 6, 6) == 0;
     need_d = access == RVM_WRITE && rvm_bits(pte, 7, 7) == 0;
     if (need_a || need_d) {
-        if (!m->hardware_ad)
-            return rvm_page_fault(access, va);
+        if (!m->hardware_ad) return rvm_page_fault(access, va);
         pte |= UINT64_C(1) << 6;
-        if (access == RVM_WRITE)
-            pte |= UINT64_C(1) << 7;
+        if (access == RVM_WRITE) pte |= UINT64_C(1) << 7;
         rvm_ram_write(m, pte_pa, s.ptesize, pte);
     }
 
@@ -336,14 +305,12 @@ static inline rvm_result_t rvm_leaf(rvm_machine_t *m, rvm_scheme_t s, unsigned p
 }
 
 /* Steps 1 to 10 for a hart whose satp is active; whether pa exists is not asked here. */
-static inline rvm_result_t rvm_walk(rvm_machine_t *m, rvm_scheme_t s, unsigned priv, uint64_t va,
-                                    unsigned access)
+static inline rvm_result_t rvm_walk(rvm_machine_t *m, rvm_scheme_t s, unsigned priv, uint64_t va, unsigned access)
 {
     uint64_t a, pte, pte_pa;
     unsigned i;
 
-    if (!rvm_canonical(m, s, va))
-        return rvm_page_fault(access, va);
+    if (!rvm_canonical(m, s, va)) return rvm_page_fault(access, va);
 
     /* step 1 */
     a = rvm_satp_ppn(m) * 4096;
@@ -352,23 +319,18 @@ static inline rvm_result_t rvm_walk(rvm_machine_t *m, rvm_scheme_t s, unsigned p
     for (;;) {
         /* step 2 */
         pte_pa = a + rvm_vpn(s, va, i) * s.ptesize;
-        if (!rvm_exists(m, pte_pa, s.ptesize))
-            return rvm_access_fault(access, va);
+        if (!rvm_exists(m, pte_pa, s.ptesize)) return rvm_access_fault(access, va);
         pte = rvm_ram_read(m, pte_pa, s.ptesize);
 
         /* step 3 */
-        if (rvm_bits(pte, 0, 0) == 0)
-            return rvm_page_fault(access, va);
-        if (rvm_reserved_anywhere(m, pte))
-            return rvm_page_fault(access, va);
+        if (rvm_bits(pte, 0, 0) == 0) return rvm_page_fault(access, va);
+        if (rvm_reserved_anywhere(m, pte)) return rvm_page_fault(access, va);
 
         /* step 4 */
-        if (rvm_bits(pte, 1, 1) == 1 || rvm_bits(pte, 3, 3) == 1)
-            break;
+        if (rvm_bits(pte, 1, 1) == 1 || rvm_bits(pte, 3, 3) == 1) break;
         if (rvm_reserved_pointer(m, pte)) /* step 3 again, now that it is known to be a pointer */
             return rvm_page_fault(access, va);
-        if (i == 0)
-            return rvm_page_fault(access, va);
+        if (i == 0) return rvm_page_fault(access, va);
         i = i - 1;
         a = rvm_pte_ppn(m, pte) * 4096;
     }
@@ -377,8 +339,7 @@ static inline rvm_result_t rvm_walk(rvm_machine_t *m, rvm_scheme_t s, unsigned p
         return rvm_page_fault(access, va);
 
     /* step 5 */
-    if (rvm_misaligned_superpage(m, s, pte, i))
-        return rvm_page_fault(access, va);
+    if (rvm_misaligned_superpage(m, s, pte, i)) return rvm_page_fault(access, va);
 
     return rvm_leaf(m, s, priv, pte, pte_pa, i, va, access);
 }
@@ -391,13 +352,10 @@ static inline rvm_result_t rvm_portion(rvm_machine_t *m, uint64_t va, unsigned a
     rvm_scheme_t s = rvm_scheme_of(m);
     rvm_result_t r;
 
-    if (priv == 3 || s.levels == 0)
-        r = rvm_success(va);
-    else
-        r = rvm_walk(m, s, priv, va, access);
+    if (priv == 3 || s.levels == 0) r = rvm_success(va);
+    else r = rvm_walk(m, s, priv, va, access);
 
-    if (r.ok && !rvm_exists(m, r.pa, n))
-        return rvm_access_fault(access, va);
+    if (r.ok && !rvm_exists(m, r.pa, n)) return rvm_access_fault(access, va);
     return r;
 }
 
@@ -434,8 +392,7 @@ static inline rvm_result_t rvm_translate(rvm_machine_t *m, uint64_t va, unsigned
  * in RAM are untouched, and the entry of a first portion that passed keeps its A and D.
  * ok: pa is that of the first byte.
  */
-static inline rvm_result_t rvm_access(rvm_machine_t *m, uint64_t va, unsigned access, unsigned size,
-                                      uint64_t *value)
+static inline rvm_result_t rvm_access(rvm_machine_t *m, uint64_t va, unsigned access, unsigned size, uint64_t *value)
 {
     unsigned room, first;
     rvm_result_t r1, r2;
@@ -448,23 +405,19 @@ static inline rvm_result_t rvm_access(rvm_machine_t *m, uint64_t va, unsigned ac
     first = size < room ? size : room;
 
     r1 = rvm_portion(m, va, access, first);
-    if (!r1.ok)
-        return r1;
+    if (!r1.ok) return r1;
     r2 = r1;
     if (first < size) {
         r2 = rvm_portion(m, rvm_xlen(m, va + first), access, size - first);
-        if (!r2.ok)
-            return r2;
+        if (!r2.ok) return r2;
     }
 
     if (access == RVM_WRITE) {
         rvm_ram_write(m, r1.pa, first, *value);
-        if (first < size)
-            rvm_ram_write(m, r2.pa, size - first, *value >> (8 * first));
+        if (first < size) rvm_ram_write(m, r2.pa, size - first, *value >> (8 * first));
     } else {
         *value = rvm_ram_read(m, r1.pa, first);
-        if (first < size)
-            *value |= rvm_ram_read(m, r2.pa, size - first) << (8 * first);
+        if (first < size) *value |= rvm_ram_read(m, r2.pa, size - first) << (8 * first);
     }
     return r1;
 }

@@ -42,84 +42,97 @@ typedef struct {
 } machine_t;
 
 /* One width of a load: what the function left in its variable comes back whatever it returned. */
-#define LOAD(NAME, verb, bits, order)                                            \
-    {                                                                            \
-        uint##bits##_t narrow = (uint##bits##_t)*value;                          \
-        const vmm_status_t status = NAME##_##verb##bits##order(&NAME, va, &narrow); \
-        *value = narrow;                                                         \
-        return status;                                                           \
+#define LOAD(NAME, verb, bits, order)                                                                                  \
+    {                                                                                                                  \
+        uint##bits##_t narrow = (uint##bits##_t) * value;                                                              \
+        const vmm_status_t status = NAME##_##verb##bits##order(&NAME, va, &narrow);                                    \
+        *value = narrow;                                                                                               \
+        return status;                                                                                                 \
     }
-#define CAS(NAME, bits)                                                                               \
-    {                                                                                                 \
-        uint##bits##_t narrow = (uint##bits##_t)*found;                                               \
-        const vmm_status_t status =                                                                   \
-            NAME##_cas##bits(&NAME, va, (uint##bits##_t)expected, (uint##bits##_t)desired, &narrow);  \
-        *found = narrow;                                                                              \
-        return status;                                                                                \
+#define CAS(NAME, bits)                                                                                                \
+    {                                                                                                                  \
+        uint##bits##_t narrow = (uint##bits##_t) * found;                                                              \
+        const vmm_status_t status =                                                                                    \
+            NAME##_cas##bits(&NAME, va, (uint##bits##_t)expected, (uint##bits##_t)desired, &narrow);                   \
+        *found = narrow;                                                                                               \
+        return status;                                                                                                 \
     }
-#define MACHINE(NAME)                                                                                      \
-    static NAME##_mmu_t NAME;                                                                              \
-    static vmm_status_t NAME##_do_init(void) { return NAME##_init(&NAME, &physical); }                     \
-    static vmm_status_t NAME##_do_satp(uint64_t satp) { return NAME##_set_satp(&NAME, satp); }             \
-    static vmm_status_t NAME##_do_load(vmm_vaddr_t va, uint64_t *value, unsigned bytes, bool big_endian)   \
-    {                                                                                                      \
-        switch (bytes | (big_endian ? 16u : 0u)) {                                                         \
-        case 1: case 17: LOAD(NAME, load, 8, )                                                             \
-        case 2: LOAD(NAME, load, 16, )                                                                     \
-        case 4: LOAD(NAME, load, 32, )                                                                     \
-        case 8: LOAD(NAME, load, 64, )                                                                     \
-        case 18: LOAD(NAME, load, 16, _be)                                                                 \
-        case 20: LOAD(NAME, load, 32, _be)                                                                 \
-        default: LOAD(NAME, load, 64, _be)                                                                 \
-        }                                                                                                  \
-    }                                                                                                      \
-    static vmm_status_t NAME##_do_fetch(vmm_vaddr_t va, uint64_t *value, unsigned bytes)                   \
-    {                                                                                                      \
-        switch (bytes) {                                                                                   \
-        case 1: LOAD(NAME, fetch, 8, )                                                                     \
-        case 2: LOAD(NAME, fetch, 16, )                                                                    \
-        case 4: LOAD(NAME, fetch, 32, )                                                                    \
-        default: LOAD(NAME, fetch, 64, )                                                                   \
-        }                                                                                                  \
-    }                                                                                                      \
-    static vmm_status_t NAME##_do_store(vmm_vaddr_t va, uint64_t value, unsigned bytes, bool big_endian)   \
-    {                                                                                                      \
-        switch (bytes | (big_endian ? 16u : 0u)) {                                                         \
-        case 1: case 17: return NAME##_store8(&NAME, va, (uint8_t)value);                                  \
-        case 2: return NAME##_store16(&NAME, va, (uint16_t)value);                                         \
-        case 4: return NAME##_store32(&NAME, va, (uint32_t)value);                                         \
-        case 8: return NAME##_store64(&NAME, va, value);                                                   \
-        case 18: return NAME##_store16_be(&NAME, va, (uint16_t)value);                                     \
-        case 20: return NAME##_store32_be(&NAME, va, (uint32_t)value);                                     \
-        default: return NAME##_store64_be(&NAME, va, value);                                               \
-        }                                                                                                  \
-    }                                                                                                      \
-    static vmm_status_t NAME##_do_cas(vmm_vaddr_t va, uint64_t expected, uint64_t desired, uint64_t *found, \
-                                      unsigned bytes)                                                      \
-    {                                                                                                      \
-        switch (bytes) {                                                                                   \
-        case 1: CAS(NAME, 8)                                                                               \
-        case 2: CAS(NAME, 16)                                                                              \
-        case 4: CAS(NAME, 32)                                                                              \
-        default: CAS(NAME, 64)                                                                             \
-        }                                                                                                  \
-    }                                                                                                      \
-    static vmm_status_t NAME##_do_read(vmm_vaddr_t va, void *to, size_t bytes)                             \
-    {                                                                                                      \
-        return NAME##_read(&NAME, va, to, bytes);                                                          \
-    }                                                                                                      \
-    static vmm_status_t NAME##_do_write(vmm_vaddr_t va, const void *from, size_t bytes)                    \
-    {                                                                                                      \
-        return NAME##_write(&NAME, va, from, bytes);                                                       \
-    }                                                                                                      \
-    static vmm_status_t NAME##_do_translate(vmm_vaddr_t va, unsigned access, vmm_translation_t *t)         \
-    {                                                                                                      \
-        return NAME##_translate(&NAME, va, access, t);                                                     \
-    }                                                                                                      \
-    static void NAME##_do_flush(void) { NAME##_flush_all(&NAME); }
-#define ROW(NAME)                                                                                      \
-    {#NAME, &NAME.fault, NAME##_do_init, NAME##_do_satp, NAME##_do_load, NAME##_do_fetch, NAME##_do_store, \
-     NAME##_do_cas, NAME##_do_read, NAME##_do_write, NAME##_do_translate, NAME##_do_flush}
+#define MACHINE(NAME)                                                                                                  \
+    static NAME##_mmu_t NAME;                                                                                          \
+    static vmm_status_t NAME##_do_init(void)                                                                           \
+    {                                                                                                                  \
+        return NAME##_init(&NAME, &physical);                                                                          \
+    }                                                                                                                  \
+    static vmm_status_t NAME##_do_satp(uint64_t satp)                                                                  \
+    {                                                                                                                  \
+        return NAME##_set_satp(&NAME, satp);                                                                           \
+    }                                                                                                                  \
+    static vmm_status_t NAME##_do_load(vmm_vaddr_t va, uint64_t *value, unsigned bytes, bool big_endian)               \
+    {                                                                                                                  \
+        switch (bytes | (big_endian ? 16u : 0u)) {                                                                     \
+        case 1:                                                                                                        \
+        case 17: LOAD(NAME, load, 8, )                                                                                 \
+        case 2: LOAD(NAME, load, 16, )                                                                                 \
+        case 4: LOAD(NAME, load, 32, )                                                                                 \
+        case 8: LOAD(NAME, load, 64, )                                                                                 \
+        case 18: LOAD(NAME, load, 16, _be)                                                                             \
+        case 20: LOAD(NAME, load, 32, _be)                                                                             \
+        default: LOAD(NAME, load, 64, _be)                                                                             \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static vmm_status_t NAME##_do_fetch(vmm_vaddr_t va, uint64_t *value, unsigned bytes)                               \
+    {                                                                                                                  \
+        switch (bytes) {                                                                                               \
+        case 1: LOAD(NAME, fetch, 8, )                                                                                 \
+        case 2: LOAD(NAME, fetch, 16, )                                                                                \
+        case 4: LOAD(NAME, fetch, 32, )                                                                                \
+        default: LOAD(NAME, fetch, 64, )                                                                               \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static vmm_status_t NAME##_do_store(vmm_vaddr_t va, uint64_t value, unsigned bytes, bool big_endian)               \
+    {                                                                                                                  \
+        switch (bytes | (big_endian ? 16u : 0u)) {                                                                     \
+        case 1:                                                                                                        \
+        case 17: return NAME##_store8(&NAME, va, (uint8_t)value);                                                      \
+        case 2: return NAME##_store16(&NAME, va, (uint16_t)value);                                                     \
+        case 4: return NAME##_store32(&NAME, va, (uint32_t)value);                                                     \
+        case 8: return NAME##_store64(&NAME, va, value);                                                               \
+        case 18: return NAME##_store16_be(&NAME, va, (uint16_t)value);                                                 \
+        case 20: return NAME##_store32_be(&NAME, va, (uint32_t)value);                                                 \
+        default: return NAME##_store64_be(&NAME, va, value);                                                           \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static vmm_status_t NAME##_do_cas(vmm_vaddr_t va, uint64_t expected, uint64_t desired, uint64_t *found,            \
+                                      unsigned bytes)                                                                  \
+    {                                                                                                                  \
+        switch (bytes) {                                                                                               \
+        case 1: CAS(NAME, 8)                                                                                           \
+        case 2: CAS(NAME, 16)                                                                                          \
+        case 4: CAS(NAME, 32)                                                                                          \
+        default: CAS(NAME, 64)                                                                                         \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static vmm_status_t NAME##_do_read(vmm_vaddr_t va, void *to, size_t bytes)                                         \
+    {                                                                                                                  \
+        return NAME##_read(&NAME, va, to, bytes);                                                                      \
+    }                                                                                                                  \
+    static vmm_status_t NAME##_do_write(vmm_vaddr_t va, const void *from, size_t bytes)                                \
+    {                                                                                                                  \
+        return NAME##_write(&NAME, va, from, bytes);                                                                   \
+    }                                                                                                                  \
+    static vmm_status_t NAME##_do_translate(vmm_vaddr_t va, unsigned access, vmm_translation_t *t)                     \
+    {                                                                                                                  \
+        return NAME##_translate(&NAME, va, access, t);                                                                 \
+    }                                                                                                                  \
+    static void NAME##_do_flush(void)                                                                                  \
+    {                                                                                                                  \
+        NAME##_flush_all(&NAME);                                                                                       \
+    }
+#define ROW(NAME)                                                                                                      \
+    {                                                                                                                  \
+#NAME, &NAME.fault, NAME##_do_init, NAME##_do_satp, NAME##_do_load, NAME##_do_fetch, NAME##_do_store,          \
+            NAME##_do_cas, NAME##_do_read, NAME##_do_write, NAME##_do_translate, NAME##_do_flush                       \
+    }
 
 MACHINE(full)
 MACHINE(tlb)
@@ -190,8 +203,7 @@ static uint64_t bytes_as_number(vmm_vaddr_t va, unsigned bytes, bool big_endian)
 {
     uint64_t number = 0;
     unsigned i;
-    for (i = 0; i < bytes; i++)
-        number |= (uint64_t)*byte_of(va + i) << 8 * (big_endian ? bytes - 1 - i : i);
+    for (i = 0; i < bytes; i++) number |= (uint64_t)*byte_of(va + i) << 8 * (big_endian ? bytes - 1 - i : i);
     return number;
 }
 
@@ -212,7 +224,8 @@ static void every_width_at_every_offset_moves_the_bytes_it_should(void **state)
     static uint8_t before[sizeof ram];
     const machine_t *m;
     (void)state;
-    FOR_EACH_MACHINE(m) {
+    FOR_EACH_MACHINE(m)
+    {
         unsigned bytes, order;
         vmm_vaddr_t va;
         begin(m);
@@ -260,7 +273,8 @@ static void check_crossings(unsigned kind)
     };
     static uint8_t before[sizeof ram];
     const machine_t *m;
-    FOR_EACH_MACHINE(m) {
+    FOR_EACH_MACHINE(m)
+    {
         size_t i;
         unsigned bytes, order, in_first;
         begin(m);
@@ -281,8 +295,8 @@ static void check_crossings(unsigned kind)
                         check_fault(m, cases[i].kind, cases[i].access, cases[i].rule,
                                     cases[i].fault ? cases[i].fault : va);
                         if (value != pattern)
-                            fail_msg("%s: the value was touched by a faulting access %u of %u bytes at %#llx",
-                                     m->name, cases[i].access, bytes, (unsigned long long)va);
+                            fail_msg("%s: the value was touched by a faulting access %u of %u bytes at %#llx", m->name,
+                                     cases[i].access, bytes, (unsigned long long)va);
                     }
         assert_memory_equal(before, ram, sizeof ram);
     }
@@ -304,7 +318,8 @@ static void an_access_at_the_very_end_of_the_window_stays_in_it(void **state)
 {
     const machine_t *m;
     (void)state;
-    FOR_EACH_MACHINE(m) {
+    FOR_EACH_MACHINE(m)
+    {
         unsigned bytes;
         uint64_t value = 0;
         begin(m);
@@ -332,7 +347,8 @@ static void a_store_is_seen_through_every_alias(void **state)
 {
     const machine_t *m;
     (void)state;
-    FOR_EACH_MACHINE(m) {
+    FOR_EACH_MACHINE(m)
+    {
         uint64_t seed = 7, value = 0;
         unsigned i;
         begin(m);
@@ -355,16 +371,21 @@ static void translate_tells_where_an_address_leads_and_touches_nothing_there(voi
         vmm_status_t status;
         vmm_paddr_t pa;
     } cases[] = {
-        {0x1234, VMM_READ, VMM_OK, FRAME(3) + 0x234},   {0x2fff, VMM_WRITE, VMM_OK, FRAME(1) + 0xfff},
-        {0x3000, VMM_FETCH, VMM_OK, FRAME(7)},          {0x9876, VMM_READ, VMM_OK, DEVICE + 0x876},
-        {0x5000, VMM_READ, VMM_FAULT, 0},               {0x7000, VMM_WRITE, VMM_FAULT, 0},
-        {0xd000, VMM_READ, VMM_FAULT, 0},               {0xd010, VMM_FETCH, VMM_OK, FRAME(12) + 0x10},
+        {0x1234, VMM_READ, VMM_OK, FRAME(3) + 0x234},
+        {0x2fff, VMM_WRITE, VMM_OK, FRAME(1) + 0xfff},
+        {0x3000, VMM_FETCH, VMM_OK, FRAME(7)},
+        {0x9876, VMM_READ, VMM_OK, DEVICE + 0x876},
+        {0x5000, VMM_READ, VMM_FAULT, 0},
+        {0x7000, VMM_WRITE, VMM_FAULT, 0},
+        {0xd000, VMM_READ, VMM_FAULT, 0},
+        {0xd010, VMM_FETCH, VMM_OK, FRAME(12) + 0x10},
         {0x1234, VMM_FETCH + 1, VMM_E_ARGUMENT, 0},
     };
     static uint8_t before[sizeof ram];
     const machine_t *m;
     (void)state;
-    FOR_EACH_MACHINE(m) {
+    FOR_EACH_MACHINE(m)
+    {
         size_t i;
         begin(m);
         memcpy(before, ram, sizeof ram);
@@ -390,7 +411,8 @@ static void a_block_is_the_bytes_of_its_pages_in_order(void **state)
     static uint8_t block[4 * 4096];
     const machine_t *m;
     (void)state;
-    FOR_EACH_MACHINE(m) {
+    FOR_EACH_MACHINE(m)
+    {
         uint64_t seed = 5;
         unsigned i;
         begin(m);
@@ -421,32 +443,25 @@ static void check_blocks(bool is_bus)
         vmm_vaddr_t fault;
         unsigned rule;
     } cases[] = {
-        {0x1800, 0x4000, VMM_READ, 0x5000, VMM_RULE_VALID},
-        {0x1800, 0x4000, VMM_WRITE, 0x5000, VMM_RULE_VALID},
-        {0x4fff, 2, VMM_READ, 0x5000, VMM_RULE_VALID},
-        {0x5fff, 2, VMM_WRITE, 0x5fff, VMM_RULE_VALID},
-        {0x6000, 0x1001, VMM_WRITE, 0x7000, VMM_RULE_WRITE},
-        {0x7000, 1, VMM_WRITE, 0x7000, VMM_RULE_WRITE},
-        {0xc000, 0x1008, VMM_READ, 0xd000, VMM_RULE_READ},
-        {0xd000, 0x1008, VMM_READ, 0xd000, VMM_RULE_READ},
-        {0x9008, 8, VMM_READ, 0x9008, VMM_RULE_BUS},
-        {0x8ff8, 16, VMM_READ, 0x9000, VMM_RULE_BUS},
-        {0x8ff8, 16, VMM_WRITE, 0x9000, VMM_RULE_BUS},
-        {0x6000, 0x4800, VMM_READ, 0x9000, VMM_RULE_BUS},
+        {0x1800, 0x4000, VMM_READ, 0x5000, VMM_RULE_VALID},  {0x1800, 0x4000, VMM_WRITE, 0x5000, VMM_RULE_VALID},
+        {0x4fff, 2, VMM_READ, 0x5000, VMM_RULE_VALID},       {0x5fff, 2, VMM_WRITE, 0x5fff, VMM_RULE_VALID},
+        {0x6000, 0x1001, VMM_WRITE, 0x7000, VMM_RULE_WRITE}, {0x7000, 1, VMM_WRITE, 0x7000, VMM_RULE_WRITE},
+        {0xc000, 0x1008, VMM_READ, 0xd000, VMM_RULE_READ},   {0xd000, 0x1008, VMM_READ, 0xd000, VMM_RULE_READ},
+        {0x9008, 8, VMM_READ, 0x9008, VMM_RULE_BUS},         {0x8ff8, 16, VMM_READ, 0x9000, VMM_RULE_BUS},
+        {0x8ff8, 16, VMM_WRITE, 0x9000, VMM_RULE_BUS},       {0x6000, 0x4800, VMM_READ, 0x9000, VMM_RULE_BUS},
     };
     static uint8_t before[sizeof ram], block[5 * 4096];
     const machine_t *m;
-    FOR_EACH_MACHINE(m) {
+    FOR_EACH_MACHINE(m)
+    {
         size_t i, j;
         begin(m);
         memcpy(before, ram, sizeof ram);
         for (i = 0; i < COUNT(cases); i++) {
             if ((cases[i].rule == VMM_RULE_BUS) != is_bus) continue;
             memset(block, 0xcd, sizeof block);
-            if (cases[i].access == VMM_READ)
-                assert_int_equal(m->read(cases[i].va, block, cases[i].bytes), VMM_FAULT);
-            else
-                assert_int_equal(m->write(cases[i].va, block, cases[i].bytes), VMM_FAULT);
+            if (cases[i].access == VMM_READ) assert_int_equal(m->read(cases[i].va, block, cases[i].bytes), VMM_FAULT);
+            else assert_int_equal(m->write(cases[i].va, block, cases[i].bytes), VMM_FAULT);
             assert_int_equal(m->fault->rule, cases[i].rule);
             assert_int_equal(m->fault->access, cases[i].access);
             assert_int_equal(m->fault->vaddr, cases[i].fault);
@@ -473,7 +488,8 @@ static void a_block_of_no_bytes_asks_nobody(void **state)
 {
     const machine_t *m;
     (void)state;
-    FOR_EACH_MACHINE(m) {
+    FOR_EACH_MACHINE(m)
+    {
         begin(m);
         assert_int_equal(m->read(0x5000, ram, 0), VMM_OK);
         assert_int_equal(m->write(0x5000, ram, 0), VMM_OK);
@@ -518,7 +534,8 @@ static void a_device_answers_accesses_crossings_and_blocks(void **state)
     physical.bus.write = device_write;
     physical.bus.user = device;
     (void)state;
-    FOR_EACH_MACHINE(m) {
+    FOR_EACH_MACHINE(m)
+    {
         unsigned bytes, i, order;
         vmm_vaddr_t va;
         size_t j;
@@ -530,7 +547,8 @@ static void a_device_answers_accesses_crossings_and_blocks(void **state)
                 for (va = 0x8ff8; va < 0xa004; va += va == 0x9008 ? 0xff0 : 1) {
                     const uint64_t number = UINT64_C(0x0123456789abcdef) * (va | 1);
                     uint64_t value = 0;
-                    for (i = 0; i < bytes; i++) value |= (uint64_t)*byte_or_device(va + i) << 8 * (order ? bytes - 1 - i : i);
+                    for (i = 0; i < bytes; i++)
+                        value |= (uint64_t)*byte_or_device(va + i) << 8 * (order ? bytes - 1 - i : i);
                     {
                         uint64_t got = 0;
                         assert_int_equal(m->load(va, &got, bytes, order), VMM_OK);
@@ -538,8 +556,7 @@ static void a_device_answers_accesses_crossings_and_blocks(void **state)
                     }
                     assert_int_equal(m->store(va, number, bytes, order), VMM_OK);
                     for (i = 0; i < bytes; i++)
-                        assert_int_equal(*byte_or_device(va + i),
-                                         (uint8_t)(number >> 8 * (order ? bytes - 1 - i : i)));
+                        assert_int_equal(*byte_or_device(va + i), (uint8_t)(number >> 8 * (order ? bytes - 1 - i : i)));
                 }
         assert_int_equal(m->read(0x8123, block, 0x2000), VMM_OK);
         for (j = 0; j < 0x2000; j++) assert_int_equal(block[j], *byte_or_device(0x8123 + j));
@@ -556,7 +573,8 @@ static void a_device_that_refuses_a_crossing_leaves_the_value_and_ram_as_they_we
     physical.bus.write = device_write;
     physical.bus.user = device;
     (void)state;
-    FOR_EACH_MACHINE(m) {
+    FOR_EACH_MACHINE(m)
+    {
         unsigned bytes, i;
         begin(m);
         refuse_at = DEVICE;
@@ -588,7 +606,8 @@ static void compare_and_swap_swaps_what_is_equal_and_tells_what_was_there(void *
 {
     const machine_t *m;
     (void)state;
-    FOR_EACH_MACHINE(m) {
+    FOR_EACH_MACHINE(m)
+    {
         unsigned bytes;
         vmm_vaddr_t va;
         begin(m);
@@ -613,17 +632,18 @@ static void compare_and_swap_faults_without_touching_anything(void **state)
         vmm_vaddr_t va;
         unsigned bytes, kind, rule, cause;
     } cases[] = {
-        {0x1001, 2, VMM_ALIGN_FAULT, VMM_RULE_ALIGN, 6},  {0x1002, 4, VMM_ALIGN_FAULT, VMM_RULE_ALIGN, 6},
-        {0x1004, 8, VMM_ALIGN_FAULT, VMM_RULE_ALIGN, 6},  {0x1ffc, 8, VMM_ALIGN_FAULT, VMM_RULE_ALIGN, 6},
-        {0x5001, 8, VMM_ALIGN_FAULT, VMM_RULE_ALIGN, 6},  {0x9000, 1, VMM_ACCESS_FAULT, VMM_RULE_BUS, 7},
-        {0x9008, 8, VMM_ACCESS_FAULT, VMM_RULE_BUS, 7},   {0x7000, 1, VMM_PAGE_FAULT, VMM_RULE_WRITE, 15},
-        {0x7010, 4, VMM_PAGE_FAULT, VMM_RULE_WRITE, 15},  {0x5000, 2, VMM_PAGE_FAULT, VMM_RULE_VALID, 15},
+        {0x1001, 2, VMM_ALIGN_FAULT, VMM_RULE_ALIGN, 6}, {0x1002, 4, VMM_ALIGN_FAULT, VMM_RULE_ALIGN, 6},
+        {0x1004, 8, VMM_ALIGN_FAULT, VMM_RULE_ALIGN, 6}, {0x1ffc, 8, VMM_ALIGN_FAULT, VMM_RULE_ALIGN, 6},
+        {0x5001, 8, VMM_ALIGN_FAULT, VMM_RULE_ALIGN, 6}, {0x9000, 1, VMM_ACCESS_FAULT, VMM_RULE_BUS, 7},
+        {0x9008, 8, VMM_ACCESS_FAULT, VMM_RULE_BUS, 7},  {0x7000, 1, VMM_PAGE_FAULT, VMM_RULE_WRITE, 15},
+        {0x7010, 4, VMM_PAGE_FAULT, VMM_RULE_WRITE, 15}, {0x5000, 2, VMM_PAGE_FAULT, VMM_RULE_VALID, 15},
         {0xd000, 8, VMM_PAGE_FAULT, VMM_RULE_WRITE, 15},
     };
     static uint8_t before[sizeof ram];
     const machine_t *m;
     (void)state;
-    FOR_EACH_MACHINE(m) {
+    FOR_EACH_MACHINE(m)
+    {
         size_t i;
         begin(m);
         memcpy(before, ram, sizeof ram);
@@ -643,7 +663,8 @@ static void a_fetch_is_judged_by_the_right_to_execute_and_a_load_by_that_to_read
 {
     const machine_t *m;
     (void)state;
-    FOR_EACH_MACHINE(m) {
+    FOR_EACH_MACHINE(m)
+    {
         unsigned bytes;
         begin(m);
         for (bytes = 1; bytes <= 8; bytes *= 2) {
@@ -662,6 +683,68 @@ static void a_fetch_is_judged_by_the_right_to_execute_and_a_load_by_that_to_read
     }
 }
 
+/* One level, pages of 64 bytes, and rights to read and to write apart. */
+static const vmm_paging_t apart_paging = {"apart",
+                                          VMM_RULES_GENERIC,
+                                          VMM_RIGHTS_LEAF,
+                                          VMM_VADDR_ZERO,
+                                          14,
+                                          32,
+                                          6,
+                                          1,
+                                          {8},
+                                          0x1,
+                                          8,
+                                          12,
+                                          26,
+                                          /* valid */ 1,
+                                          /* read */ 2,
+                                          /* write */ 4,
+                                          /* execute */ 0,
+                                          /* user */ 0,
+                                          /* global */ 0,
+                                          /* accessed */ 0,
+                                          /* dirty */ 0,
+                                          /* huge */ 0,
+                                          /* inverted */ 0,
+                                          0,
+                                          0};
+static const vmm_arch_t apart_arch = VMM_ARCH_OF(apart_paging);
+VMM_MMU(apart, VMM_ARCH_PLAIN(apart_arch), VMM_STAGES(4, 1, 2, 2, 2, VMM_LRU))
+static apart_mmu_t apart;
+
+static void a_swap_on_a_page_that_may_be_written_but_not_read_faults_as_a_store(void **state)
+{
+    uint32_t found = 7;
+    unsigned again;
+    (void)state;
+    memset(ram, 0, sizeof ram);
+    vmm_put(ram + 8, FRAME(2) >> 6 << 12 | 1 | 4, 8);
+    vmm_put(ram + 16, FRAME(2) >> 6 << 12 | 1 | 2, 8);
+    vmm_put(ram + 24, FRAME(2) >> 6 << 12 | 1 | 2 | 4, 8);
+    assert_int_equal(apart_init(&apart, &physical), VMM_OK);
+    assert_int_equal(apart_set_root(&apart, BASE, 0), VMM_OK);
+    for (again = 0; again < 2; again++) {
+        assert_int_equal(apart_cas32(&apart, 0x40, again, 9, &found), VMM_FAULT);
+        assert_int_equal(apart.fault.kind, VMM_PAGE_FAULT);
+        assert_int_equal(apart.fault.access, VMM_WRITE);
+        assert_int_equal(apart.fault.cause, 15);
+        assert_int_equal(apart.fault.rule, VMM_RULE_READ);
+        assert_int_equal(apart.fault.vaddr, 0x40);
+        assert_int_equal(apart_cas32(&apart, 0x80, again, 9, &found), VMM_FAULT);
+        assert_int_equal(apart.fault.cause, 15);
+        assert_int_equal(apart.fault.rule, VMM_RULE_WRITE);
+        assert_int_equal(found, 7);
+        assert_int_equal(vmm_get(ram + 2 * PAGE, 4), again);
+        assert_int_equal(apart_store32(&apart, 0x40, again + 1), VMM_OK); /* which the caches then know */
+    }
+    assert_int_equal(apart_load32(&apart, 0x40, &found), VMM_FAULT);
+    assert_int_equal(apart.fault.cause, 13);
+    assert_int_equal(apart_cas32(&apart, 0xc0, 2, 9, &found), VMM_OK);
+    assert_int_equal(found, 2);
+    assert_int_equal(vmm_get(ram + 2 * PAGE, 4), 9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -676,11 +759,12 @@ int main(void)
         cmocka_unit_test(a_block_that_reaches_into_nothing_copies_nothing),
         cmocka_unit_test(a_block_of_no_bytes_asks_nobody),
         cmocka_unit_test_teardown(a_device_answers_accesses_crossings_and_blocks, without_device),
-        cmocka_unit_test_teardown(
-            a_device_that_refuses_a_crossing_leaves_the_value_and_ram_as_they_were, without_device),
+        cmocka_unit_test_teardown(a_device_that_refuses_a_crossing_leaves_the_value_and_ram_as_they_were,
+                                  without_device),
         cmocka_unit_test(compare_and_swap_swaps_what_is_equal_and_tells_what_was_there),
         cmocka_unit_test(compare_and_swap_faults_without_touching_anything),
         cmocka_unit_test(a_fetch_is_judged_by_the_right_to_execute_and_a_load_by_that_to_read),
+        cmocka_unit_test(a_swap_on_a_page_that_may_be_written_but_not_read_faults_as_a_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,17 +6,58 @@
 #include "../vmm.h"
 
 /* One level, entries of 2 bytes, a bit that keeps user mode out; frames of 64 bytes. */
-static const vmm_paging_t tiny_format = {
-    "tiny", VMM_RULES_GENERIC, VMM_RIGHTS_LEAF, VMM_VADDR_ZERO, 14, 12, 6, 1, {8}, 0x1, 2, 10, 6,
-    /* valid */ 0x01, /* read */ 0, /* write */ 0x02, /* execute */ 0, /* user */ 0x04,
-    /* global */ 0, /* accessed */ 0x08, /* dirty */ 0x10, /* huge */ 0, /* inverted */ 0x04, 0, 0};
+static const vmm_paging_t tiny_format = {"tiny",
+                                         VMM_RULES_GENERIC,
+                                         VMM_RIGHTS_LEAF,
+                                         VMM_VADDR_ZERO,
+                                         14,
+                                         12,
+                                         6,
+                                         1,
+                                         {8},
+                                         0x1,
+                                         2,
+                                         10,
+                                         6,
+                                         /* valid */ 0x01,
+                                         /* read */ 0,
+                                         /* write */ 0x02,
+                                         /* execute */ 0,
+                                         /* user */ 0x04,
+                                         /* global */ 0,
+                                         /* accessed */ 0x08,
+                                         /* dirty */ 0x10,
+                                         /* huge */ 0,
+                                         /* inverted */ 0x04,
+                                         0,
+                                         0};
 
 /* Three unequal levels, rights granted by every level, half of the bits mean yes when 0. */
-static const vmm_paging_t every_format = {
-    "every", VMM_RULES_GENERIC, VMM_RIGHTS_EVERY, VMM_VADDR_ZERO, 17, 28, 8, 3, {3, 2, 4}, 0x7, 4, 12, 20,
-    /* valid */ 0x01, /* read */ 0x02, /* write */ 0x04, /* execute */ 0x08, /* user */ 0x10,
-    /* global */ 0x20, /* accessed */ 0x40, /* dirty */ 0x80, /* huge */ 0x100,
-    /* inverted */ 0x08 | 0x10 | 0x40 | 0x100, 0, 0};
+static const vmm_paging_t every_format = {"every",
+                                          VMM_RULES_GENERIC,
+                                          VMM_RIGHTS_EVERY,
+                                          VMM_VADDR_ZERO,
+                                          17,
+                                          28,
+                                          8,
+                                          3,
+                                          {3, 2, 4},
+                                          0x7,
+                                          4,
+                                          12,
+                                          20,
+                                          /* valid */ 0x01,
+                                          /* read */ 0x02,
+                                          /* write */ 0x04,
+                                          /* execute */ 0x08,
+                                          /* user */ 0x10,
+                                          /* global */ 0x20,
+                                          /* accessed */ 0x40,
+                                          /* dirty */ 0x80,
+                                          /* huge */ 0x100,
+                                          /* inverted */ 0x08 | 0x10 | 0x40 | 0x100,
+                                          0,
+                                          0};
 
 VMM_TABLES(sv32, vmm_sv32)
 VMM_TABLES(sv39, vmm_sv39)
@@ -37,9 +78,9 @@ VMM_TABLES(every, every_format)
 typedef struct subject {
     const char *name;
     const vmm_paging_t *p;
-    vmm_vaddr_t start;    /* of the window */
-    uint32_t pages;       /* of the window */
-    uint32_t frames;      /* how many frames may be mapped, from physical 0 */
+    vmm_vaddr_t start; /* of the window */
+    uint32_t pages;    /* of the window */
+    uint32_t frames;   /* how many frames may be mapped, from physical 0 */
     vmm_paddr_t ram_base;
     uint64_t ram_bytes;
     vmm_status_t (*create)(vmm_tables_t *tables);
@@ -52,7 +93,7 @@ typedef struct subject {
     vmm_status_t (*merge)(vmm_tables_t *tables, vmm_vaddr_t va, uint64_t bytes, uint64_t *merged);
 } subject_t;
 
-#define FUNCTIONS(NAME) \
+#define FUNCTIONS(NAME)                                                                                                \
     NAME##_create, NAME##_destroy, NAME##_map, NAME##_unmap, NAME##_protect, NAME##_query, NAME##_visit, NAME##_merge
 
 static const subject_t subjects[] = {
@@ -71,7 +112,13 @@ static const subject_t subjects[] = {
 
 /* ---- the world: RAM, tables in it, what was told ---- */
 
-enum wrong { NO_FRAME, OUTSIDE_RAM, MISALIGNED, HIGH, WRONGS };
+enum wrong {
+    NO_FRAME,
+    OUTSIDE_RAM,
+    MISALIGNED,
+    HIGH,
+    WRONGS
+};
 
 static uint64_t ram[RAM_BYTES / 8], before[RAM_BYTES / 8];
 
@@ -80,7 +127,7 @@ static struct {
     vmm_memory_t memory;
     vmm_tables_t tables;
     helper_frames_t frames;
-    long wrong_in;       /* how many good tables are handed out before a wrong one; -1: all are good */
+    long wrong_in; /* how many good tables are handed out before a wrong one; -1: all are good */
     enum wrong wrong;
     vmm_paddr_t taken;   /* the wrong one, */
     vmm_paddr_t instead; /* and the good one in its place; its return is awaited */
@@ -200,9 +247,8 @@ static uint32_t said(const vmm_paging_t *p, uint32_t flags)
 {
     flags &= VMM_R | VMM_W | VMM_X | VMM_U | VMM_G | VMM_A | VMM_D;
     return (flags & ~(p->global ? 0u : (unsigned)VMM_G)) | (p->read ? 0u : (unsigned)VMM_R) |
-           (p->write ? 0u : (unsigned)VMM_W) | (p->execute ? 0u : (unsigned)VMM_X) |
-           (p->user ? 0u : (unsigned)VMM_U) | (p->accessed ? 0u : (unsigned)VMM_A) |
-           (p->dirty ? 0u : (unsigned)VMM_D);
+           (p->write ? 0u : (unsigned)VMM_W) | (p->execute ? 0u : (unsigned)VMM_X) | (p->user ? 0u : (unsigned)VMM_U) |
+           (p->accessed ? 0u : (unsigned)VMM_A) | (p->dirty ? 0u : (unsigned)VMM_D);
 }
 
 /* Every right the format can say together. */
@@ -265,7 +311,12 @@ typedef struct page {
 
 static page_t model[MOST_PAGES], was[MOST_PAGES];
 
-enum kind { MAP, UNMAP, PROTECT, MERGE };
+enum kind {
+    MAP,
+    UNMAP,
+    PROTECT,
+    MERGE
+};
 
 typedef struct op {
     enum kind kind;
@@ -351,7 +402,7 @@ static vmm_status_t model_do(const op_t *op, uint64_t *merged)
 
 /* Visitor: leaves agree with the model and ascend; pointers are counted. */
 static struct {
-    uint64_t next;  /* page that the next leaf may begin at */
+    uint64_t next; /* page that the next leaf may begin at */
     uint64_t leaf_pages;
     long pointers;
     bool table[RAM_BYTES / 64]; /* by frame: reachable */
@@ -475,7 +526,9 @@ static op_t random_op(void)
     case 0: op.first = below(pages), op.count = 1 + below(9); break;
     case 1: op.first = below(blocks) * block, op.count = block * (1 + below(blocks)); break;
     case 2: op.first = below(pages), op.count = 1 + below(pages); break;
-    default: op.first = below(blocks) * block, op.count = 1 + below(2 * block), op.first -= op.first ? below(3) : 0; break;
+    default:
+        op.first = below(blocks) * block, op.count = 1 + below(2 * block), op.first -= op.first ? below(3) : 0;
+        break;
     }
     most = pages - op.first;
     if (op.kind == MAP && most > w.s->frames) most = w.s->frames;
@@ -561,7 +614,10 @@ static void assert_told_exactly(const op_t *op)
             const uint64_t begins = i - page_number(i) % leaf;
             if (!(begins < op->first + op->count && begins + leaf > op->first) || !(was[i].mapped || model[i].mapped))
                 fail_msg("%s: %s of pages %u+%u told that page %u changed", w.s->name,
-                         op->kind == MAP ? "map" : op->kind == UNMAP ? "unmap" : "protect", op->first, op->count, i);
+                         op->kind == MAP     ? "map"
+                         : op->kind == UNMAP ? "unmap"
+                                             : "protect",
+                         op->first, op->count, i);
             if (told->kind == VMM_FLUSH_MADE) made[i]++;
         }
     }
@@ -616,7 +672,12 @@ static unsigned op_fail_everywhere(const op_t *op)
     return failures;
 }
 
-enum checks { BY_MODEL = 1, BY_TLB = 2, EXACT = 4, FAILING = 8 };
+enum checks {
+    BY_MODEL = 1,
+    BY_TLB = 2,
+    EXACT = 4,
+    FAILING = 8
+};
 
 static void random_edits(unsigned checks, unsigned steps, uint64_t seed)
 {
@@ -761,7 +822,8 @@ static void every_error_of_a_contract_changes_nothing(void **unused)
             {"map around what is mapped", MAP, s->start, 0, 64 * page, good, VMM_E_MAPPED, false},
             {"protect of nothing mapped", PROTECT, at, 0, page, good, VMM_E_NOT_MAPPED, false},
             {"protect with a hole at the end", PROTECT, mapped + 2 * page, 0, 3 * page, good, VMM_E_NOT_MAPPED, false},
-            {"protect with a hole at the beginning", PROTECT, mapped - page, 0, 3 * page, good, VMM_E_NOT_MAPPED, false},
+            {"protect with a hole at the beginning", PROTECT, mapped - page, 0, 3 * page, good, VMM_E_NOT_MAPPED,
+             false},
         };
         vmm_mapping_t m;
         int64_t live;
@@ -804,8 +866,8 @@ static void a_frame_above_what_the_format_can_name_is_not_mapped_whatever_width_
             w.memory.paddr_bits = widths[i];
             if (w.s->map(&w.tables, page_va(0), UINT64_C(1) << width, page_bytes(1), flags) != VMM_E_RANGE)
                 fail_msg("%s: physical address 2^%u with memory.paddr_bits %u", w.s->name, width, widths[i]);
-            assert_int_equal(w.s->map(&w.tables, page_va(0), (UINT64_C(1) << width) - page_bytes(1), page_bytes(1), flags),
-                             VMM_OK);
+            assert_int_equal(
+                w.s->map(&w.tables, page_va(0), (UINT64_C(1) << width) - page_bytes(1), page_bytes(1), flags), VMM_OK);
             world_close();
         }
 }
@@ -815,7 +877,8 @@ static void create_needs_memory_and_a_good_table(void **unused)
     static const struct {
         enum wrong wrong;
         vmm_status_t status;
-    } cases[] = {{NO_FRAME, VMM_E_NO_FRAME}, {OUTSIDE_RAM, VMM_E_TABLE}, {MISALIGNED, VMM_E_TABLE}, {HIGH, VMM_E_TABLE}};
+    } cases[] = {
+        {NO_FRAME, VMM_E_NO_FRAME}, {OUTSIDE_RAM, VMM_E_TABLE}, {MISALIGNED, VMM_E_TABLE}, {HIGH, VMM_E_TABLE}};
     size_t n, i;
     (void)unused;
     for (n = 0; n < SUBJECTS; n++) {
@@ -856,7 +919,7 @@ static void a_table_out_of_ram_or_back_up_the_tree_is_told_before_anything_chang
         const vmm_paging_t *p = subjects[n].p;
         unsigned broken, target;
         if (p->levels < 2) continue;
-        for (broken = 1; broken < p->levels; broken++) /* level of the pointer that is bent */
+        for (broken = 1; broken < p->levels; broken++)                  /* level of the pointer that is bent */
             for (target = broken; target <= p->levels + 1u; target++) { /* to which level; above: out of RAM */
                 const uint64_t page = UINT64_C(1) << p->page_shift;
                 const uint32_t flags = all_rights(p);
@@ -877,15 +940,18 @@ static void a_table_out_of_ram_or_back_up_the_tree_is_told_before_anything_chang
                 memset(&judge, 0, sizeof judge);
                 judge.marking = VMM_MARK_PEEK;
                 judge.user = 1;
-                assert_int_equal(vmm_walk(p, &w.memory, w.tables.root, &judge, VMM_READ, page_va(1), &t, &fault, step, &count),
-                                 VMM_OK);
+                assert_int_equal(
+                    vmm_walk(p, &w.memory, w.tables.root, &judge, VMM_READ, page_va(1), &t, &fault, step, &count),
+                    VMM_OK);
                 assert_int_equal(count, p->levels);
                 entry = vmm_mem_host(&w.memory, step[p->levels - 1u - broken].pte_addr, p->pte_bytes);
                 good = vmm_pte_load(p, entry);
                 if (target < p->levels) {
                     const vmm_step_t *above = &step[p->levels - 1u - target];
                     to = above->pte_addr - (uint64_t)above->index * p->pte_bytes;
-                } else to = target == p->levels ? w.s->ram_base + w.s->ram_bytes : page_bytes(1) + w.s->ram_base + 2 * w.s->ram_bytes;
+                } else
+                    to = target == p->levels ? w.s->ram_base + w.s->ram_bytes
+                                             : page_bytes(1) + w.s->ram_base + 2 * w.s->ram_bytes;
                 vmm_pte_store(p, entry, (good & ~(vmm_low_mask(p->ppn_bits) << p->ppn_lsb)) | vmm_pte_frame(p, to));
                 world_remember();
                 assert_int_equal(w.s->map(&w.tables, page_va(1), 0, page, flags), VMM_E_TABLE);
@@ -1022,8 +1088,9 @@ static void map_takes_the_largest_pages_that_alignment_and_length_allow(void **u
     for (i = 0; i < sizeof cases / sizeof *cases; i++) {
         const unsigned *l = cases[i].leaves;
         world_open(subject_of(cases[i].p));
-        assert_int_equal(w.s->map(&w.tables, cases[i].va, cases[i].pa, cases[i].bytes, all_rights(w.s->p) | cases[i].options),
-                         VMM_OK);
+        assert_int_equal(
+            w.s->map(&w.tables, cases[i].va, cases[i].pa, cases[i].bytes, all_rights(w.s->p) | cases[i].options),
+            VMM_OK);
         assert_leaves(l[0], l[1], l[2], l[3], l[4]);
         world_close();
     }
@@ -1073,7 +1140,10 @@ static void an_edit_in_the_middle_breaks_huge_pages_only_as_far_as_it_must(void 
         switch (cases[i].kind) {
         case UNMAP: assert_int_equal(w.s->unmap(&w.tables, va, cases[i].bytes), VMM_OK); break;
         case PROTECT: assert_int_equal(w.s->protect(&w.tables, va, cases[i].bytes, VMM_R), VMM_OK); break;
-        default: assert_int_equal(w.s->map(&w.tables, va, G1 + cases[i].offset, cases[i].bytes, VMM_X | VMM_REPLACE), VMM_OK); break;
+        default:
+            assert_int_equal(w.s->map(&w.tables, va, G1 + cases[i].offset, cases[i].bytes, VMM_X | VMM_REPLACE),
+                             VMM_OK);
+            break;
         }
         assert_int_equal(w.untold, 0);
         assert_leaves(cases[i].leaves[0], cases[i].leaves[1], cases[i].leaves[2], 0, 0);
@@ -1087,7 +1157,7 @@ static void an_edit_in_the_middle_breaks_huge_pages_only_as_far_as_it_must(void 
             }
             assert_int_equal(status, VMM_OK);
             assert_true(m.paddr + (G1 + offset - m.vaddr) == (inside && cases[i].kind == MAP ? G1 : 0) + offset);
-            assert_int_equal(m.flags, !inside                   ? VMM_R | VMM_W | VMM_A
+            assert_int_equal(m.flags, !inside                    ? VMM_R | VMM_W | VMM_A
                                       : cases[i].kind == PROTECT ? VMM_R | VMM_A
                                                                  : VMM_X);
             assert_int_equal(pbmt(m.pte), inside && cases[i].kind == MAP ? 0 : 2);
@@ -1098,7 +1168,8 @@ static void an_edit_in_the_middle_breaks_huge_pages_only_as_far_as_it_must(void 
 
 static void a_page_of_the_highest_level_is_broken_to_single_pages_and_merged_back_with_its_marks(void **unused)
 {
-    static const vmm_paging_t *const formats[] = {&vmm_sv32, &vmm_sv39, &vmm_sv48, &vmm_sv57, &vmm_two_level, &every_format};
+    static const vmm_paging_t *const formats[] = {&vmm_sv32, &vmm_sv39,      &vmm_sv48,
+                                                  &vmm_sv57, &vmm_two_level, &every_format};
     size_t n;
     (void)unused;
     for (n = 0; n < sizeof formats / sizeof *formats; n++) {
@@ -1178,7 +1249,8 @@ static void protect_keeps_the_marks_and_the_memory_type(void **unused)
             for (marks = 0; marks <= MARKS; marks += VMM_A) {
                 vmm_mapping_t m;
                 world_open(&subjects[n]);
-                assert_int_equal(w.s->map(&w.tables, page_va(0), 0, page_bytes(3), all_rights(p) | marks | types[i]), VMM_OK);
+                assert_int_equal(w.s->map(&w.tables, page_va(0), 0, page_bytes(3), all_rights(p) | marks | types[i]),
+                                 VMM_OK);
                 assert_int_equal(w.s->protect(&w.tables, page_va(1), page_bytes(1), read_rights(p)), VMM_OK);
                 assert_int_equal(w.s->query(&w.tables, page_va(1), &m), VMM_OK);
                 assert_int_equal(m.flags, said(p, read_rights(p) | marks));
@@ -1196,8 +1268,11 @@ static void memory_types_stand_in_bits_62_and_61(void **unused)
         uint32_t flag;
         uint64_t bytes;
         vmm_pte_t bits;
-    } cases[] = {{0, K, 0},       {VMM_NONCACHED, K, UINT64_C(1) << 61},  {VMM_IO, K, UINT64_C(2) << 61},
-                 {VMM_IO, M2, UINT64_C(2) << 61}, {VMM_NONCACHED, G1, UINT64_C(1) << 61}};
+    } cases[] = {{0, K, 0},
+                 {VMM_NONCACHED, K, UINT64_C(1) << 61},
+                 {VMM_IO, K, UINT64_C(2) << 61},
+                 {VMM_IO, M2, UINT64_C(2) << 61},
+                 {VMM_NONCACHED, G1, UINT64_C(1) << 61}};
     static const vmm_paging_t *const formats[] = {&vmm_sv39, &vmm_sv48, &vmm_sv57};
     size_t i, n;
     (void)unused;
@@ -1268,7 +1343,7 @@ static void an_edit_that_cuts_a_contiguous_group_makes_single_pages_of_it_alone(
                 const bool inside = page >= cases[i].first && page - cases[i].first < cases[i].count;
                 const bool group = cases[i].group[page / 16] && !(inside && cases[i].kind != PROTECT);
                 const vmm_vaddr_t at = GROUP + page * K;
-                const uint32_t flags = !inside                   ? VMM_R | VMM_W | VMM_A
+                const uint32_t flags = !inside                    ? VMM_R | VMM_W | VMM_A
                                        : cases[i].kind == PROTECT ? VMM_R | VMM_A
                                                                   : VMM_X;
                 vmm_translation_t t;
@@ -1306,6 +1381,36 @@ static void a_group_whose_edit_fails_stays_a_group(void **unused)
     world_close();
 }
 
+static void a_pointer_where_only_a_leaf_may_stand_is_told_and_stays(void **unused)
+{
+    static const vmm_paging_t *const formats[] = {&vmm_sv32, &vmm_sv39, &vmm_sv48, &vmm_sv57};
+    size_t f;
+    (void)unused;
+    for (f = 0; f < 4; f++) {
+        vmm_mapping_t m;
+        vmm_translation_t t;
+        vmm_fault_t fault;
+        uint8_t *entry;
+        vmm_pte_t leaf;
+        world_open(subject_of(formats[f]));
+        assert_int_equal(w.s->map(&w.tables, K, 0, 3 * K, VMM_R | VMM_W), VMM_OK);
+        assert_int_equal(peek_as(2 * K, VMM_R, &t, &fault), VMM_OK);
+        assert_int_equal(t.level, 0);
+        entry = vmm_mem_host(&w.memory, t.pte_addr, w.s->p->pte_bytes);
+        leaf = vmm_get(entry, w.s->p->pte_bytes);
+        vmm_put(entry, w.tables.root >> 12 << 10 | 1, w.s->p->pte_bytes);
+        world_remember();
+        assert_int_equal(w.s->query(&w.tables, 2 * K, &m), VMM_E_TABLE);
+        assert_int_equal(w.s->query(&w.tables, 2 * K + 5, &m), VMM_E_TABLE);
+        assert_int_equal(w.s->protect(&w.tables, 2 * K, K, VMM_R), VMM_E_TABLE);
+        assert_int_equal(w.s->protect(&w.tables, K, 3 * K, VMM_R), VMM_E_TABLE); /* its neighbours are leaves */
+        assert_world_unchanged("an edit of a pointer at level 0", w.frames.live);
+        vmm_put(entry, leaf, w.s->p->pte_bytes);
+        assert_int_equal(w.s->query(&w.tables, 2 * K, &m), VMM_OK);
+        world_close();
+    }
+}
+
 static void a_stretch_of_contiguous_groups_is_not_merged_wrongly(void **unused)
 {
     vmm_mapping_t m;
@@ -1340,6 +1445,7 @@ int main(void)
         cmocka_unit_test(an_edit_that_cuts_a_contiguous_group_makes_single_pages_of_it_alone),
         cmocka_unit_test(a_group_whose_edit_fails_stays_a_group),
         cmocka_unit_test(a_stretch_of_contiguous_groups_is_not_merged_wrongly),
+        cmocka_unit_test(a_pointer_where_only_a_leaf_may_stand_is_told_and_stays),
         cmocka_unit_test(random_edits_do_to_every_page_what_the_model_says),
         cmocka_unit_test(a_tlb_that_flushes_what_it_is_told_never_holds_a_stale_translation),
         cmocka_unit_test(nothing_is_flushed_that_did_not_change),

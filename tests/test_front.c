@@ -22,62 +22,78 @@ typedef struct {
     size_t size, front, walk, tlb, slots;
 } machine_t;
 
-enum { FLUSH_ALL, FLUSH_ASID, FLUSH_PAGE, FLUSH_PAGE_ASID, FLUSH_KINDS };
+enum {
+    FLUSH_ALL,
+    FLUSH_ASID,
+    FLUSH_PAGE,
+    FLUSH_PAGE_ASID,
+    FLUSH_KINDS
+};
 
-#define WIDTH(NAME, bits)                                                                              \
-    {                                                                                                  \
-        uint##bits##_t narrow = (uint##bits##_t)*value;                                                \
-        const vmm_status_t status = access == VMM_READ    ? NAME##_load##bits(&NAME, va, &narrow)      \
-                                    : access == VMM_FETCH ? NAME##_fetch##bits(&NAME, va, &narrow)     \
-                                                          : NAME##_store##bits(&NAME, va, narrow);     \
-        *value = narrow;                                                                               \
-        return status;                                                                                 \
+#define WIDTH(NAME, bits)                                                                                              \
+    {                                                                                                                  \
+        uint##bits##_t narrow = (uint##bits##_t) * value;                                                              \
+        const vmm_status_t status = access == VMM_READ    ? NAME##_load##bits(&NAME, va, &narrow)                      \
+                                    : access == VMM_FETCH ? NAME##_fetch##bits(&NAME, va, &narrow)                     \
+                                                          : NAME##_store##bits(&NAME, va, narrow);                     \
+        *value = narrow;                                                                                               \
+        return status;                                                                                                 \
     }
-#define MACHINE(NAME, front_slots, banks, walk_slots, sets, ways)                                          \
-    VMM_MMU(NAME, VMM_ARCH_RISCV64, VMM_STAGES(front_slots, banks, walk_slots, sets, ways, VMM_LRU))       \
-    static NAME##_mmu_t NAME;                                                                              \
-    static vmm_status_t NAME##_do_init(const vmm_memory_t *physical) { return NAME##_init(&NAME, physical); } \
-    static vmm_status_t NAME##_do_access(unsigned access, vmm_vaddr_t va, uint64_t *value, unsigned bytes) \
-    {                                                                                                      \
-        switch (bytes) {                                                                                   \
-        case 1: WIDTH(NAME, 8)                                                                             \
-        case 2: WIDTH(NAME, 16)                                                                            \
-        case 4: WIDTH(NAME, 32)                                                                            \
-        default: WIDTH(NAME, 64)                                                                           \
-        }                                                                                                  \
-    }                                                                                                      \
-    static void NAME##_do_flush(unsigned kind, vmm_vaddr_t va, uint16_t asid)                              \
-    {                                                                                                      \
-        switch (kind) {                                                                                    \
-        case FLUSH_ALL: NAME##_flush_all(&NAME); break;                                                    \
-        case FLUSH_ASID: NAME##_flush_asid(&NAME, asid); break;                                            \
-        case FLUSH_PAGE: NAME##_flush_page(&NAME, va); break;                                              \
-        default: NAME##_flush_page_asid(&NAME, va, asid); break;                                           \
-        }                                                                                                  \
-    }                                                                                                      \
-    static void NAME##_do_registers(uint64_t satp, unsigned privilege, uint64_t mstatus)                   \
-    {                                                                                                      \
-        assert_int_equal(NAME##_set_satp(&NAME, satp), VMM_OK);                                            \
-        assert_int_equal(NAME##_set_privilege(&NAME, privilege), VMM_OK);                                  \
-        assert_int_equal(NAME##_set_mstatus(&NAME, mstatus), VMM_OK);                                      \
+#define MACHINE(NAME, front_slots, banks, walk_slots, sets, ways)                                                      \
+    VMM_MMU(NAME, VMM_ARCH_RISCV64, VMM_STAGES(front_slots, banks, walk_slots, sets, ways, VMM_LRU))                   \
+    static NAME##_mmu_t NAME;                                                                                          \
+    static vmm_status_t NAME##_do_init(const vmm_memory_t *physical)                                                   \
+    {                                                                                                                  \
+        return NAME##_init(&NAME, physical);                                                                           \
+    }                                                                                                                  \
+    static vmm_status_t NAME##_do_access(unsigned access, vmm_vaddr_t va, uint64_t *value, unsigned bytes)             \
+    {                                                                                                                  \
+        switch (bytes) {                                                                                               \
+        case 1: WIDTH(NAME, 8)                                                                                         \
+        case 2: WIDTH(NAME, 16)                                                                                        \
+        case 4: WIDTH(NAME, 32)                                                                                        \
+        default: WIDTH(NAME, 64)                                                                                       \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static void NAME##_do_flush(unsigned kind, vmm_vaddr_t va, uint16_t asid)                                          \
+    {                                                                                                                  \
+        switch (kind) {                                                                                                \
+        case FLUSH_ALL: NAME##_flush_all(&NAME); break;                                                                \
+        case FLUSH_ASID: NAME##_flush_asid(&NAME, asid); break;                                                        \
+        case FLUSH_PAGE: NAME##_flush_page(&NAME, va); break;                                                          \
+        default: NAME##_flush_page_asid(&NAME, va, asid); break;                                                       \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static void NAME##_do_registers(uint64_t satp, unsigned privilege, uint64_t mstatus)                               \
+    {                                                                                                                  \
+        assert_int_equal(NAME##_set_satp(&NAME, satp), VMM_OK);                                                        \
+        assert_int_equal(NAME##_set_privilege(&NAME, privilege), VMM_OK);                                              \
+        assert_int_equal(NAME##_set_mstatus(&NAME, mstatus), VMM_OK);                                                  \
     }
-#define ROW(NAME, front_slots, banks, walk_slots, sets, ways)                                         \
-    {#NAME, &NAME.fault, NAME##_do_init, NAME##_do_access, NAME##_do_flush, NAME##_do_registers,      \
-     sizeof(NAME##_mmu_t), 3 * (front_slots) * (banks) * sizeof(vmm_front_slot_t),                    \
-     (walk_slots) * sizeof(vmm_walk_slot_t),                                                          \
-     (sets) * ((ways) * (sizeof(vmm_tlb_key_t) + sizeof(vmm_tlb_entry_t)) + sizeof(uint64_t)), front_slots},
+#define ROW(NAME, front_slots, banks, walk_slots, sets, ways)                                                          \
+    {#NAME,                                                                                                            \
+     &NAME.fault,                                                                                                      \
+     NAME##_do_init,                                                                                                   \
+     NAME##_do_access,                                                                                                 \
+     NAME##_do_flush,                                                                                                  \
+     NAME##_do_registers,                                                                                              \
+     sizeof(NAME##_mmu_t),                                                                                             \
+     3 * (front_slots) * (banks) * sizeof(vmm_front_slot_t),                                                           \
+     (walk_slots) * sizeof(vmm_walk_slot_t),                                                                           \
+     (sets) * ((ways) * (sizeof(vmm_tlb_key_t) + sizeof(vmm_tlb_entry_t)) + sizeof(uint64_t)),                         \
+     front_slots},
 
 /* Every combination of stages, and the sizes at the ends; the first one remembers nothing. */
-#define MACHINES(EACH)              \
-    EACH(none, 0, 1, 0, 0, 0)       \
-    EACH(front, 8, 2, 0, 0, 0)      \
-    EACH(walk, 0, 2, 4, 0, 0)       \
-    EACH(tlb, 0, 1, 0, 4, 2)        \
-    EACH(front_walk, 4, 2, 4, 0, 0) \
-    EACH(front_tlb, 4, 3, 0, 2, 2)  \
-    EACH(walk_tlb, 0, 2, 2, 2, 4)   \
-    EACH(all, 8, 2, 4, 4, 2)        \
-    EACH(fast, 256, 4, 64, 0, 0)    \
+#define MACHINES(EACH)                                                                                                 \
+    EACH(none, 0, 1, 0, 0, 0)                                                                                          \
+    EACH(front, 8, 2, 0, 0, 0)                                                                                         \
+    EACH(walk, 0, 2, 4, 0, 0)                                                                                          \
+    EACH(tlb, 0, 1, 0, 4, 2)                                                                                           \
+    EACH(front_walk, 4, 2, 4, 0, 0)                                                                                    \
+    EACH(front_tlb, 4, 3, 0, 2, 2)                                                                                     \
+    EACH(walk_tlb, 0, 2, 2, 2, 4)                                                                                      \
+    EACH(all, 8, 2, 4, 4, 2)                                                                                           \
+    EACH(fast, 256, 4, 64, 0, 0)                                                                                       \
     EACH(banks, 4, 8, 1, 0, 0)
 MACHINES(MACHINE)
 static const machine_t machines[] = {MACHINES(ROW)};
@@ -161,7 +177,8 @@ static void begin(void)
     next_table = 0;
     roots[0] = new_table();
     roots[1] = new_table();
-    FOR_EACH_MACHINE(m) {
+    FOR_EACH_MACHINE(m)
+    {
         assert_int_equal(m->init(&world_memory), VMM_OK);
         m->registers(satp_of(0), 1, 0);
     }
@@ -209,11 +226,24 @@ static void check_store(const machine_t *m, vmm_vaddr_t va, unsigned bytes)
 /* Pages that meet in the slots of fronts of 4, 8 and 256, at the edges of the address space and of its
  * halves, and next to each other. */
 static const vmm_vaddr_t places[] = {
-    0x0000,        0x1000,        0x4000,        0x5000,        0x8000,
-    0x9000,        0x100000,      0x101000,      0x3fffffe000,  0x3ffffff000,
+    0x0000,
+    0x1000,
+    0x4000,
+    0x5000,
+    0x8000,
+    0x9000,
+    0x100000,
+    0x101000,
+    0x3fffffe000,
+    0x3ffffff000,
     0x4000000000, /* the first that is not canonical */
-    0x8000000000000000, 0xffffffbffffff000, /* the last that is not */
-    0xffffffc000000000, 0xffffffc000001000, 0xfffffffffffe0000, 0xffffffffffffe000, 0xfffffffffffff000,
+    0x8000000000000000,
+    0xffffffbffffff000, /* the last that is not */
+    0xffffffc000000000,
+    0xffffffc000001000,
+    0xfffffffffffe0000,
+    0xffffffffffffe000,
+    0xfffffffffffff000,
 };
 
 static bool is_canonical(vmm_vaddr_t va)
@@ -240,7 +270,8 @@ static void after_a_flush_of_all_nothing_old_hits_through_many_more_flushes_than
     const machine_t *m;
     (void)state;
     begin();
-    FOR_EACH_MACHINE(m) {
+    FOR_EACH_MACHINE(m)
+    {
         unsigned times, i;
         for (times = 0; times < 20000; times++) {
             for (i = 0; i < COUNT(pages); i++)
@@ -262,7 +293,8 @@ static void a_small_front_answers_every_access_as_a_walk_does(void **state)
     static const uint16_t offsets[] = {0, 1, 3, 7, 8, 0xff7, 0xff8, 0xff9, 0xffc, 0xffd, 0xffe, 0xfff};
     const machine_t *m;
     (void)state;
-    FOR_EACH_MACHINE(m) {
+    FOR_EACH_MACHINE(m)
+    {
         unsigned round;
         if (m->slots == 0 || m->slots > 8) continue;
         begin();
@@ -271,7 +303,8 @@ static void a_small_front_answers_every_access_as_a_walk_does(void **state)
             unsigned bytes, fills = (unsigned)random_below(12), access;
             for (place = 0; place < COUNT(places); place++)
                 if (random_below(3) == 0)
-                    set_place(0, place, random_below(3) ? leaf(small_frame((unsigned)random_below(384)), V | R | W | X | AD) : 0);
+                    set_place(0, place,
+                              random_below(3) ? leaf(small_frame((unsigned)random_below(384)), V | R | W | X | AD) : 0);
             m->flush(FLUSH_ALL, 0, 0);
             while (fills--) {
                 uint64_t value = 0;
@@ -318,8 +351,7 @@ static vmm_vaddr_t change_page(unsigned space)
     case 1: /* 64 KiB: sixteen entries, all alike */
         frame = BASE + (1u << 19) + 65536 * random_below(16);
         for (i = 0; i < 16; i++)
-            set_entry(roots[space], GROUP + 4096 * i, 0,
-                      bits ? leaf(frame | 0x8000, bits) | UINT64_C(1) << 63 : 0);
+            set_entry(roots[space], GROUP + 4096 * i, 0, bits ? leaf(frame | 0x8000, bits) | UINT64_C(1) << 63 : 0);
         return GROUP + random_below(65536);
     default:
         place = (size_t)random_below(COUNT(places));
@@ -383,7 +415,8 @@ static void check_stream(unsigned steps, unsigned changes, unsigned switches)
         } else {
             const vmm_vaddr_t va = random_address();
             const unsigned bytes = 1u << random_below(4), access = (unsigned)random_below(3);
-            FOR_EACH_MACHINE(m) {
+            FOR_EACH_MACHINE(m)
+            {
                 if (access == VMM_WRITE && r.privilege != 3 && !(r.mstatus & 1u << 17)) check_store(m, va, bytes);
                 else if (access != VMM_WRITE) check_same(m, access, va, bytes);
             }
@@ -447,14 +480,15 @@ static void flushing_any_address_of_a_huge_page_or_group_drops_all_of_its_pieces
     const machine_t *m;
     (void)state;
     begin();
-    FOR_EACH_MACHINE(m) {
+    FOR_EACH_MACHINE(m)
+    {
         size_t k;
         unsigned times, i;
         for (k = 0; k < COUNT(kinds); k++)
             for (times = 0; times < 300; times++) {
                 const uint64_t stride = kinds[k].bytes / 16;
-                const uint64_t frame = kinds[k].level ? BASE + BIG * (1 + times % 3)
-                                                      : BASE + (1u << 19) + 65536 * (times % 16);
+                const uint64_t frame =
+                    kinds[k].level ? BASE + BIG * (1 + times % 3) : BASE + (1u << 19) + 65536 * (times % 16);
                 const unsigned kind = times % 4 == 3 ? FLUSH_PAGE_ASID : FLUSH_PAGE;
                 for (i = 0; i < (kinds[k].level ? 1 : 16); i++)
                     set_entry(roots[0], kinds[k].va + 4096 * i, kinds[k].level,
@@ -477,7 +511,8 @@ static void a_group_is_dropped_whole_also_when_the_front_got_it_from_the_tlb(voi
     const uint64_t contiguous = UINT64_C(1) << 63 | V | R | AD;
     const machine_t *m;
     (void)state;
-    FOR_EACH_MACHINE(m) {
+    FOR_EACH_MACHINE(m)
+    {
         uint64_t value = 0, frame = BASE + (1u << 19);
         unsigned i;
         begin();
@@ -524,20 +559,157 @@ static void a_huge_page_is_dropped_by_any_of_the_addresses_that_wrap_to_it(void 
         }
 }
 
+/* 256 pages of 64 bytes behind a front of 1024 slots: an address and one that wraps to it share a slot. */
+static const vmm_paging_t narrow_paging = {"narrow",
+                                           VMM_RULES_GENERIC,
+                                           VMM_RIGHTS_LEAF,
+                                           VMM_VADDR_WRAP,
+                                           14,
+                                           32,
+                                           6,
+                                           1,
+                                           {8},
+                                           0x1,
+                                           8,
+                                           12,
+                                           26,
+                                           /* valid */ 1,
+                                           /* read */ 0,
+                                           /* write */ 2,
+                                           /* execute */ 0,
+                                           /* user */ 0,
+                                           /* global */ 0,
+                                           /* accessed */ 0,
+                                           /* dirty */ 0,
+                                           /* huge */ 0,
+                                           /* inverted */ 0,
+                                           0,
+                                           0};
+static const vmm_arch_t narrow_arch = VMM_ARCH_OF(narrow_paging);
+VMM_MMU(narrow, VMM_ARCH_PLAIN(narrow_arch), VMM_STAGES(1024, 1, 0, 0, 0, VMM_LRU))
+static narrow_mmu_t narrow;
+
+static void a_front_larger_than_the_address_space_forgets_a_page_at_all_its_addresses(void **state)
+{
+    const vmm_vaddr_t turn = 1u << 14;
+    const uint64_t frames[] = {BASE + (1u << 19), BASE + (1u << 20)};
+    unsigned one, other, i;
+    (void)state;
+    begin();
+    assert_int_equal(narrow_init(&narrow, &world_memory), VMM_OK);
+    assert_int_equal(narrow_set_root(&narrow, roots[0], 0), VMM_OK);
+    for (one = 0; one < 6; one++)
+        for (other = 0; other < 6; other++)
+            for (i = 0; i < 2; i++) {
+                uint64_t value = 0;
+                vmm_put(ram + (roots[0] - BASE) + 8, frames[i] >> 6 << 12 | V | 2, 8);
+                narrow_flush_page(&narrow, other * turn + 0x40);
+                assert_int_equal(narrow_load64(&narrow, one * turn + 0x48, &value), VMM_OK);
+                if (value != vmm_get(ram + (frames[i] - BASE) + 8, 8))
+                    fail_msg("used in turn %u, flushed in turn %u: it is old", one, other);
+            }
+}
+
+/* -- counters of a TLB with a walk cache -- */
+
+static void a_tlb_with_a_walk_cache_and_no_front_counts_every_access(void **state)
+{
+    uint64_t value = 0;
+    unsigned i;
+    (void)state;
+    begin();
+    set_entry(roots[0], 0x5000, 0, leaf(small_frame(1), V | R | W | X | AD));
+    for (i = 0; i < 10; i++) assert_int_equal(walk_tlb_load64(&walk_tlb, 0x5000, &value), VMM_OK);
+    assert_int_equal(walk_tlb.stats.tlb_misses, 1);
+    assert_int_equal(walk_tlb.stats.tlb_hits, 9);
+    assert_int_equal(walk_tlb_store64(&walk_tlb, 0x5000, 1), VMM_OK);
+    assert_int_equal(walk_tlb_fetch64(&walk_tlb, 0x5000, &value), VMM_OK);
+    assert_int_equal(walk_tlb.stats.tlb_misses, 1);
+    assert_int_equal(walk_tlb.stats.tlb_hits, 11);
+    assert_int_equal(walk_tlb.stats.walks, 1);
+}
+
+static void a_tlb_miss_whose_last_table_is_known_counts_no_full_walk(void **state)
+{
+    uint64_t value = 0;
+    unsigned i;
+    (void)state;
+    begin();
+    for (i = 0; i < 8; i++) set_entry(roots[0], 0x5000 + 4096 * i, 0, leaf(small_frame(i), V | R | AD));
+    for (i = 0; i < 8; i++) {
+        assert_int_equal(walk_tlb_load64(&walk_tlb, 0x5000 + 4096 * i, &value), VMM_OK);
+        assert_true(value == vmm_get(ram + (small_frame(i) - BASE), 8));
+        assert_int_equal(walk_tlb.stats.tlb_misses, i + 1);
+        assert_int_equal(walk_tlb.stats.walks, 1);
+    }
+    assert_int_equal(walk_tlb.stats.tlb_hits, 0);
+    walk_tlb_flush_all(&walk_tlb);
+    assert_int_equal(walk_tlb_load64(&walk_tlb, 0x5000, &value), VMM_OK);
+    assert_int_equal(walk_tlb.stats.walks, 2);
+}
+
+/* The walk cache knows the last table, but not that a pointer to it was global. */
+static void pages_below_a_global_pointer_are_global_also_behind_a_walk_cache(void **state)
+{
+    uint64_t value = 0, *const misses = &walk_tlb.stats.tlb_misses;
+    unsigned i;
+    (void)state;
+    begin();
+    for (i = 0; i < 4; i++) set_entry(roots[0], 0x5000 + 4096 * i, 0, leaf(small_frame(i), V | R | AD));
+    vmm_put(ram + (roots[0] - BASE), vmm_get(ram + (roots[0] - BASE), 8) | 0x20, 8);
+    for (i = 0; i < 4; i++) assert_int_equal(walk_tlb_load64(&walk_tlb, 0x5000 + 4096 * i, &value), VMM_OK);
+    assert_int_equal(*misses, 4);
+    assert_int_equal(walk_tlb_set_satp(&walk_tlb, satp_of(0) + (UINT64_C(5) << 44)), VMM_OK);
+    for (i = 0; i < 4; i++) assert_int_equal(walk_tlb_load64(&walk_tlb, 0x5000 + 4096 * i, &value), VMM_OK);
+    assert_int_equal(*misses, 4);
+}
+
 /* -- keys of the walk cache that run out -- */
 
 /* Pages of 16 bytes and tables of 8 entries: 127 keys, after which they begin again. */
-static const vmm_paging_t tiny_paging = {
-    "tiny", VMM_RULES_RISCV, VMM_RIGHTS_LEAF, VMM_VADDR_ZERO, 10, 40, 4, 2, {3, 3}, 0x3, 8, 10, 36,
-    VMM_RISCV_BITS(VMM_RISCV_RESERVED, VMM_RISCV_RESERVED_TABLE)};
-static const vmm_arch_t tiny_arch = {"tiny", 0, 1, {8, 0, 0}, {&tiny_paging, 0, 0}};
+static const vmm_paging_t tiny_paging = {"tiny",
+                                         VMM_RULES_RISCV,
+                                         VMM_RIGHTS_LEAF,
+                                         VMM_VADDR_ZERO,
+                                         10,
+                                         40,
+                                         4,
+                                         2,
+                                         {3, 3},
+                                         0x3,
+                                         8,
+                                         10,
+                                         36,
+                                         VMM_RISCV_BITS(VMM_RISCV_RESERVED, VMM_RISCV_RESERVED_TABLE)};
+static const vmm_arch_t tiny_arch = {0, 1, {8, 0, 0}, {&tiny_paging, 0, 0}};
 VMM_MMU(tiny, RISCV, tiny_arch, VMM_STAGES(4, 2, 8, 0, 0, VMM_LRU))
 static tiny_mmu_t tiny;
 
-static const vmm_paging_t keys_paging = {
-    "few keys", VMM_RULES_GENERIC, VMM_RIGHTS_LEAF, VMM_VADDR_ZERO, 10, 32, 4, 2, {3, 3}, 0x1, 4, 4, 28,
-    /* valid */ 1, /* read */ 0, /* write */ 2, /* execute */ 0, /* user */ 0, /* global */ 0,
-    /* accessed */ 0, /* dirty */ 0, /* huge */ 0, /* inverted */ 0, 0, 0};
+static const vmm_paging_t keys_paging = {"few keys",
+                                         VMM_RULES_GENERIC,
+                                         VMM_RIGHTS_LEAF,
+                                         VMM_VADDR_ZERO,
+                                         10,
+                                         32,
+                                         4,
+                                         2,
+                                         {3, 3},
+                                         0x1,
+                                         4,
+                                         4,
+                                         28,
+                                         /* valid */ 1,
+                                         /* read */ 0,
+                                         /* write */ 2,
+                                         /* execute */ 0,
+                                         /* user */ 0,
+                                         /* global */ 0,
+                                         /* accessed */ 0,
+                                         /* dirty */ 0,
+                                         /* huge */ 0,
+                                         /* inverted */ 0,
+                                         0,
+                                         0};
 static const vmm_arch_t keys_arch = VMM_ARCH_OF(keys_paging);
 VMM_MMU(keys, VMM_ARCH_PLAIN(keys_arch), VMM_STAGES(4, 1, 8, 0, 0, VMM_LRU))
 VMM_MMU(keys_many, VMM_ARCH_PLAIN(keys_arch), VMM_STAGES(4, 3, 4, 0, 0, VMM_LRU))
@@ -582,7 +754,8 @@ static void walk_cache_keys_that_run_out_leave_nothing_of_their_first_use(void *
         if (random_below(3) == 0) {
             space = (unsigned)random_below(spaces);
             assert_int_equal(keys_set_root(&keys, BASE + 4096 * (1 + space), (uint16_t)random_below(4)), VMM_OK);
-            assert_int_equal(keys_many_set_root(&keys_many, BASE + 4096 * (1 + space), (uint16_t)random_below(4)), VMM_OK);
+            assert_int_equal(keys_many_set_root(&keys_many, BASE + 4096 * (1 + space), (uint16_t)random_below(4)),
+                             VMM_OK);
         }
         if (random_below(50) == 0) {
             keys_flush_all(&keys);
@@ -667,6 +840,10 @@ int main(void)
         cmocka_unit_test(flushing_any_address_of_a_huge_page_or_group_drops_all_of_its_pieces),
         cmocka_unit_test(a_group_is_dropped_whole_also_when_the_front_got_it_from_the_tlb),
         cmocka_unit_test(a_huge_page_is_dropped_by_any_of_the_addresses_that_wrap_to_it),
+        cmocka_unit_test(a_front_larger_than_the_address_space_forgets_a_page_at_all_its_addresses),
+        cmocka_unit_test(a_tlb_with_a_walk_cache_and_no_front_counts_every_access),
+        cmocka_unit_test(a_tlb_miss_whose_last_table_is_known_counts_no_full_walk),
+        cmocka_unit_test(pages_below_a_global_pointer_are_global_also_behind_a_walk_cache),
         cmocka_unit_test(walk_cache_keys_that_run_out_leave_nothing_of_their_first_use),
         cmocka_unit_test(keys_that_run_out_between_fetches_and_loads_leave_nothing_either),
         cmocka_unit_test(a_copy_that_is_flushed_has_a_front_of_its_own),

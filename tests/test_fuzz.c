@@ -8,9 +8,31 @@
 #include "../vmm.h"
 
 /* 3 unequal levels in pages of 256 bytes, every level grants. */
-static const vmm_paging_t small_format = {
-    "small", VMM_RULES_GENERIC, VMM_RIGHTS_EVERY, VMM_VADDR_ZERO, 17, 28, 8, 3, {3, 2, 4}, 0x7, 4, 12, 16,
-    0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x100, 0x08 | 0x10 | 0x40 | 0x100, 0x200, 0x400};
+static const vmm_paging_t small_format = {"small",
+                                          VMM_RULES_GENERIC,
+                                          VMM_RIGHTS_EVERY,
+                                          VMM_VADDR_ZERO,
+                                          17,
+                                          28,
+                                          8,
+                                          3,
+                                          {3, 2, 4},
+                                          0x7,
+                                          4,
+                                          12,
+                                          16,
+                                          0x01,
+                                          0x02,
+                                          0x04,
+                                          0x08,
+                                          0x10,
+                                          0x20,
+                                          0x40,
+                                          0x80,
+                                          0x100,
+                                          0x08 | 0x10 | 0x40 | 0x100,
+                                          0x200,
+                                          0x400};
 
 static const vmm_arch_t two_level_arch = VMM_ARCH_OF(vmm_two_level);
 static const vmm_arch_t small_arch = VMM_ARCH_OF(small_format);
@@ -26,99 +48,99 @@ VMM_MMU(small, VMM_ARCH_PLAIN(small_arch), VMM_STAGES(8, 2, 0, 2, 2, VMM_LRU))
 
 /* ---- the guests: one line of calls for each instance ---- */
 
-#define GUEST(NAME)                                                                                             \
-    static NAME##_mmu_t NAME##_guest;                                                                           \
-    static vmm_status_t NAME##_open(const vmm_memory_t *memory)                                                 \
-    {                                                                                                           \
-        return NAME##_init(&NAME##_guest, memory);                                                              \
-    }                                                                                                           \
-    static const vmm_fault_t *NAME##_fault(void)                                                                \
-    {                                                                                                           \
-        return &NAME##_guest.fault;                                                                             \
-    }                                                                                                           \
-    static vmm_status_t NAME##_access(unsigned kind, vmm_vaddr_t va, uint64_t value, uint8_t *block, size_t size) \
-    {                                                                                                           \
-        NAME##_mmu_t *mmu = &NAME##_guest;                                                                      \
-        uint8_t v8 = (uint8_t)value;                                                                            \
-        uint16_t v16 = (uint16_t)value;                                                                         \
-        uint32_t v32 = (uint32_t)value;                                                                         \
-        vmm_translation_t t;                                                                                    \
-        vmm_examination_t x;                                                                                    \
-        switch (kind) {                                                                                         \
-        case 0: return NAME##_load8(mmu, va, &v8);                                                              \
-        case 1: return NAME##_load16(mmu, va, &v16);                                                            \
-        case 2: return NAME##_load32(mmu, va, &v32);                                                            \
-        case 3: return NAME##_load64(mmu, va, &value);                                                          \
-        case 4: return NAME##_load16_be(mmu, va, &v16);                                                         \
-        case 5: return NAME##_load32_be(mmu, va, &v32);                                                         \
-        case 6: return NAME##_load64_be(mmu, va, &value);                                                       \
-        case 7: return NAME##_store8(mmu, va, v8);                                                              \
-        case 8: return NAME##_store16(mmu, va, v16);                                                            \
-        case 9: return NAME##_store32(mmu, va, v32);                                                            \
-        case 10: return NAME##_store64(mmu, va, value);                                                         \
-        case 11: return NAME##_store16_be(mmu, va, v16);                                                        \
-        case 12: return NAME##_store32_be(mmu, va, v32);                                                        \
-        case 13: return NAME##_store64_be(mmu, va, value);                                                      \
-        case 14: return NAME##_fetch8(mmu, va, &v8);                                                            \
-        case 15: return NAME##_fetch16(mmu, va, &v16);                                                          \
-        case 16: return NAME##_fetch32(mmu, va, &v32);                                                          \
-        case 17: return NAME##_fetch64(mmu, va, &value);                                                        \
-        case 18: return NAME##_cas8(mmu, va, v8, 1, &v8);                                                       \
-        case 19: return NAME##_cas16(mmu, va, v16, 2, &v16);                                                    \
-        case 20: return NAME##_cas32(mmu, va, v32, 3, &v32);                                                    \
-        case 21: return NAME##_cas64(mmu, va, value, 4, &value);                                                \
-        case 22: return NAME##_read(mmu, va, block, size);                                                      \
-        case 23: return NAME##_write(mmu, va, block, size);                                                     \
-        case 24: return NAME##_translate(mmu, va, (unsigned)value & 3u, &t);                                    \
-        default: NAME##_examine(mmu, va, (unsigned)value & 3u, &x); return (vmm_status_t)x.status;              \
-        }                                                                                                       \
-    }                                                                                                           \
-    static void NAME##_forget(unsigned kind, vmm_vaddr_t va, uint16_t asid)                                     \
-    {                                                                                                           \
-        switch (kind) {                                                                                         \
-        case 0: NAME##_flush_all(&NAME##_guest); break;                                                         \
-        case 1: NAME##_flush_asid(&NAME##_guest, asid); break;                                                  \
-        case 2: NAME##_flush_page(&NAME##_guest, va); break;                                                    \
-        default: NAME##_flush_page_asid(&NAME##_guest, va, asid); break;                                        \
-        }                                                                                                       \
-    }                                                                                                           \
-    static vmm_status_t NAME##_edit(unsigned kind, vmm_tables_t *tables, vmm_vaddr_t va, vmm_paddr_t pa,        \
-                                    uint64_t bytes, uint32_t flags, vmm_visitor_t visitor, void *user)          \
-    {                                                                                                           \
-        vmm_mapping_t m;                                                                                        \
-        uint64_t merged;                                                                                        \
-        tables->flush = NAME##_flush_told;                                                                      \
-        tables->flush_user = &NAME##_guest;                                                                     \
-        switch (kind) {                                                                                         \
-        case 0: return NAME##_map(tables, va, pa, bytes, flags);                                                \
-        case 1: return NAME##_unmap(tables, va, bytes);                                                         \
-        case 2: return NAME##_protect(tables, va, bytes, flags);                                                \
-        case 3: return NAME##_merge(tables, va, bytes, &merged);                                                \
-        case 4: return NAME##_query(tables, va, &m);                                                            \
-        case 5: return NAME##_visit(tables, visitor, user);                                                     \
-        case 6: return NAME##_create(tables);                                                                   \
-        default: return NAME##_destroy(tables);                                                                 \
-        }                                                                                                       \
+#define GUEST(NAME)                                                                                                    \
+    static NAME##_mmu_t NAME##_guest;                                                                                  \
+    static vmm_status_t NAME##_open(const vmm_memory_t *memory)                                                        \
+    {                                                                                                                  \
+        return NAME##_init(&NAME##_guest, memory);                                                                     \
+    }                                                                                                                  \
+    static const vmm_fault_t *NAME##_fault(void)                                                                       \
+    {                                                                                                                  \
+        return &NAME##_guest.fault;                                                                                    \
+    }                                                                                                                  \
+    static vmm_status_t NAME##_access(unsigned kind, vmm_vaddr_t va, uint64_t value, uint8_t *block, size_t size)      \
+    {                                                                                                                  \
+        NAME##_mmu_t *mmu = &NAME##_guest;                                                                             \
+        uint8_t v8 = (uint8_t)value;                                                                                   \
+        uint16_t v16 = (uint16_t)value;                                                                                \
+        uint32_t v32 = (uint32_t)value;                                                                                \
+        vmm_translation_t t;                                                                                           \
+        vmm_examination_t x;                                                                                           \
+        switch (kind) {                                                                                                \
+        case 0: return NAME##_load8(mmu, va, &v8);                                                                     \
+        case 1: return NAME##_load16(mmu, va, &v16);                                                                   \
+        case 2: return NAME##_load32(mmu, va, &v32);                                                                   \
+        case 3: return NAME##_load64(mmu, va, &value);                                                                 \
+        case 4: return NAME##_load16_be(mmu, va, &v16);                                                                \
+        case 5: return NAME##_load32_be(mmu, va, &v32);                                                                \
+        case 6: return NAME##_load64_be(mmu, va, &value);                                                              \
+        case 7: return NAME##_store8(mmu, va, v8);                                                                     \
+        case 8: return NAME##_store16(mmu, va, v16);                                                                   \
+        case 9: return NAME##_store32(mmu, va, v32);                                                                   \
+        case 10: return NAME##_store64(mmu, va, value);                                                                \
+        case 11: return NAME##_store16_be(mmu, va, v16);                                                               \
+        case 12: return NAME##_store32_be(mmu, va, v32);                                                               \
+        case 13: return NAME##_store64_be(mmu, va, value);                                                             \
+        case 14: return NAME##_fetch8(mmu, va, &v8);                                                                   \
+        case 15: return NAME##_fetch16(mmu, va, &v16);                                                                 \
+        case 16: return NAME##_fetch32(mmu, va, &v32);                                                                 \
+        case 17: return NAME##_fetch64(mmu, va, &value);                                                               \
+        case 18: return NAME##_cas8(mmu, va, v8, 1, &v8);                                                              \
+        case 19: return NAME##_cas16(mmu, va, v16, 2, &v16);                                                           \
+        case 20: return NAME##_cas32(mmu, va, v32, 3, &v32);                                                           \
+        case 21: return NAME##_cas64(mmu, va, value, 4, &value);                                                       \
+        case 22: return NAME##_read(mmu, va, block, size);                                                             \
+        case 23: return NAME##_write(mmu, va, block, size);                                                            \
+        case 24: return NAME##_translate(mmu, va, (unsigned)value & 3u, &t);                                           \
+        default: NAME##_examine(mmu, va, (unsigned)value & 3u, &x); return (vmm_status_t)x.status;                     \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static void NAME##_forget(unsigned kind, vmm_vaddr_t va, uint16_t asid)                                            \
+    {                                                                                                                  \
+        switch (kind) {                                                                                                \
+        case 0: NAME##_flush_all(&NAME##_guest); break;                                                                \
+        case 1: NAME##_flush_asid(&NAME##_guest, asid); break;                                                         \
+        case 2: NAME##_flush_page(&NAME##_guest, va); break;                                                           \
+        default: NAME##_flush_page_asid(&NAME##_guest, va, asid); break;                                               \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static vmm_status_t NAME##_edit(unsigned kind, vmm_tables_t *tables, vmm_vaddr_t va, vmm_paddr_t pa,               \
+                                    uint64_t bytes, uint32_t flags, vmm_visitor_t visitor, void *user)                 \
+    {                                                                                                                  \
+        vmm_mapping_t m;                                                                                               \
+        uint64_t merged;                                                                                               \
+        tables->flush = NAME##_flush_told;                                                                             \
+        tables->flush_user = &NAME##_guest;                                                                            \
+        switch (kind) {                                                                                                \
+        case 0: return NAME##_map(tables, va, pa, bytes, flags);                                                       \
+        case 1: return NAME##_unmap(tables, va, bytes);                                                                \
+        case 2: return NAME##_protect(tables, va, bytes, flags);                                                       \
+        case 3: return NAME##_merge(tables, va, bytes, &merged);                                                       \
+        case 4: return NAME##_query(tables, va, &m);                                                                   \
+        case 5: return NAME##_visit(tables, visitor, user);                                                            \
+        case 6: return NAME##_create(tables);                                                                          \
+        default: return NAME##_destroy(tables);                                                                        \
+        }                                                                                                              \
     }
-#define GUEST_RISCV(NAME)                                                                                       \
-    GUEST(NAME)                                                                                                 \
-    static vmm_status_t NAME##_set(unsigned which, uint64_t value, vmm_paddr_t root)                            \
-    {                                                                                                           \
-        switch (which) {                                                                                        \
-        case 0: return NAME##_set_privilege(&NAME##_guest, (unsigned)value & 3u);                               \
-        case 1: return NAME##_set_mstatus(&NAME##_guest, value);                                                \
-        case 2: NAME##_set_menvcfg(&NAME##_guest, value); return VMM_OK;                                        \
-        case 3: return NAME##_set_features(&NAME##_guest, (unsigned)value & 31u);                               \
-        default: return NAME##_set_satp(&NAME##_guest, riscv_satp(NAME##_model.arch, value, root));             \
-        }                                                                                                       \
+#define GUEST_RISCV(NAME)                                                                                              \
+    GUEST(NAME)                                                                                                        \
+    static vmm_status_t NAME##_set(unsigned which, uint64_t value, vmm_paddr_t root)                                   \
+    {                                                                                                                  \
+        switch (which) {                                                                                               \
+        case 0: return NAME##_set_privilege(&NAME##_guest, (unsigned)value & 3u);                                      \
+        case 1: return NAME##_set_mstatus(&NAME##_guest, value);                                                       \
+        case 2: NAME##_set_menvcfg(&NAME##_guest, value); return VMM_OK;                                               \
+        case 3: return NAME##_set_features(&NAME##_guest, (unsigned)value & 31u);                                      \
+        default: return NAME##_set_satp(&NAME##_guest, riscv_satp(NAME##_model.arch, value, root));                    \
+        }                                                                                                              \
     }
-#define GUEST_PLAIN(NAME)                                                                                       \
-    GUEST(NAME)                                                                                                 \
-    static vmm_status_t NAME##_set(unsigned which, uint64_t value, vmm_paddr_t root)                            \
-    {                                                                                                           \
-        if (which > 0) return NAME##_set_root(&NAME##_guest, value & 64 ? value : root, (uint16_t)(value & 3)); \
-        NAME##_set_user(&NAME##_guest, value & 1);                                                              \
-        return VMM_OK;                                                                                          \
+#define GUEST_PLAIN(NAME)                                                                                              \
+    GUEST(NAME)                                                                                                        \
+    static vmm_status_t NAME##_set(unsigned which, uint64_t value, vmm_paddr_t root)                                   \
+    {                                                                                                                  \
+        if (which > 0) return NAME##_set_root(&NAME##_guest, value & 64 ? value : root, (uint16_t)(value & 3));        \
+        NAME##_set_user(&NAME##_guest, value & 1);                                                                     \
+        return VMM_OK;                                                                                                 \
     }
 
 /* A mode that exists, mostly; few ASIDs. */
@@ -311,7 +333,8 @@ static void step_edit(void)
      * is taken down. */
     if (kind == 7 && w.guest->edit(5, &tables, 0, 0, 0, 0, stop_after, &left) != VMM_OK) return;
     left = 40;
-    assert_true(w.guest->edit(kind, &tables, va, any_frame(), bytes, any_flags(kind), stop_after, &left) <= VMM_E_STOPPED);
+    assert_true(w.guest->edit(kind, &tables, va, any_frame(), bytes, any_flags(kind), stop_after, &left) <=
+                VMM_E_STOPPED);
 }
 
 static void step(bool edits)
@@ -364,7 +387,8 @@ static void no_edit_of_hostile_tables_reaches_a_byte_outside_ram(void **state)
  * edit writes into the first changes the way to the second: no table was reserved for that. */
 static void a_table_that_serves_two_levels_does_not_lead_an_edit_out_of_ram(void **state)
 {
-    static const uint64_t base = UINT64_C(0x80000000), page = 4096, two_mib = UINT64_C(0x200000), gib = UINT64_C(0x40000000);
+    static const uint64_t base = UINT64_C(0x80000000), page = 4096, two_mib = UINT64_C(0x200000),
+                          gib = UINT64_C(0x40000000);
     static const struct {
         unsigned kind;
         vmm_vaddr_t va;
@@ -388,17 +412,18 @@ static void a_table_that_serves_two_levels_does_not_lead_an_edit_out_of_ram(void
         ram = (uint64_t *)calloc(1, (size_t)w.memory.size);
         assert_non_null(ram);
         w.memory.ram = ram;
-        ram[0] = vmm_pte_pointer(w.p, base + page);                        /* root: the first GiB by frame 1, */
-        ram[1] = vmm_pte_pointer(w.p, base + 2 * page);                    /* the second by frame 2, */
-        ram[512 + 511] = vmm_pte_pointer(w.p, base + 2 * page);            /* where frame 1 ends, too */
+        ram[0] = vmm_pte_pointer(w.p, base + page);             /* root: the first GiB by frame 1, */
+        ram[1] = vmm_pte_pointer(w.p, base + 2 * page);         /* the second by frame 2, */
+        ram[512 + 511] = vmm_pte_pointer(w.p, base + 2 * page); /* where frame 1 ends, too */
         ram[1024] = vmm_pte_pointer(w.p, base + 3 * page);
         memset(&tables, 0, sizeof tables);
         tables.memory = &w.memory;
         tables.root = base;
         tables.take = any_take;
         assert_int_equal(w.guest->open(&w.memory), VMM_OK);
-        status = w.guest->edit(cases[i].kind, &tables, cases[i].va, 0, cases[i].bytes,
-                               VMM_R | (cases[i].kind == 0 ? (uint32_t)VMM_REPLACE | VMM_NO_HUGE : 0u), stop_after, &left);
+        status =
+            w.guest->edit(cases[i].kind, &tables, cases[i].va, 0, cases[i].bytes,
+                          VMM_R | (cases[i].kind == 0 ? (uint32_t)VMM_REPLACE | VMM_NO_HUGE : 0u), stop_after, &left);
         assert_true(status <= VMM_E_STOPPED);
         free(ram);
     }

@@ -16,10 +16,9 @@
 
 #include "helper.h"
 
-
-#define ROOT 0xe00u  /* 512 bytes of table, in frames that no published entry names */
-#define MARKS 0x1bu  /* valid, writable, accessed, dirty */
-#define NONE 0xffu   /* "not valid" in the published tables */
+#define ROOT 0xe00u /* 512 bytes of table, in frames that no published entry names */
+#define MARKS 0x1bu /* valid, writable, accessed, dirty */
+#define NONE 0xffu  /* "not valid" in the published tables */
 
 VMM_TABLES(deep, vmm_sv39)
 
@@ -99,8 +98,7 @@ static void set_up(const tlb_cell_t tlb[4][4])
         }
     for (set = 0; set < 4; set++)
         for (way = 0; way < 4; way++)
-            if (tlb[set][way].ppn == NONE)
-                vmm_flush_page(&mmu, ((vmm_vaddr_t)tlb[set][way].tag << 2 | set) << 6);
+            if (tlb[set][way].ppn == NONE) vmm_flush_page(&mmu, ((vmm_vaddr_t)tlb[set][way].tag << 2 | set) << 6);
     for (vpn = 0; vpn < 256; vpn++) put_pte(vpn, vpn < 16 ? book_pages[vpn] : NONE, MARKS);
 }
 
@@ -310,8 +308,9 @@ static void a_dump_of_a_tree_shows_every_pointer_above_its_leaves(void **state)
         unsigned table, index;
         vmm_pte_t pte;
     } entries[] = {
-        {0, 0, UINT64_C(0x80001) << 10 | 0x01},   {1, 0, UINT64_C(0x80002) << 10 | 0x01},   {2, 1, UINT64_C(0x80004) << 10 | 0xc7},
-        {2, 2, UINT64_C(0x80005) << 10 | 0xc7},   {1, 1, UINT64_C(0x80200) << 10 | 0x3b},   {1, 2, UINT64_C(0x80400) << 10 | 0x3b},
+        {0, 0, UINT64_C(0x80001) << 10 | 0x01},   {1, 0, UINT64_C(0x80002) << 10 | 0x01},
+        {2, 1, UINT64_C(0x80004) << 10 | 0xc7},   {2, 2, UINT64_C(0x80005) << 10 | 0xc7},
+        {1, 1, UINT64_C(0x80200) << 10 | 0x3b},   {1, 2, UINT64_C(0x80400) << 10 | 0x3b},
         {0, 511, UINT64_C(0x7ffff) << 10 | 0x01}, /* a pointer out of RAM */
     };
     vmm_tables_t tables;
@@ -325,14 +324,13 @@ static void a_dump_of_a_tree_shows_every_pointer_above_its_leaves(void **state)
         vmm_put(big + 4096 * entries[i].table + 8 * entries[i].index, entries[i].pte, 8);
     file = text_begin();
     assert_int_equal(deep_dump(&tables, file), VMM_OK);
-    assert_string_equal(
-        text_end(file),
-        "Sv39, root at 0x00000080000000\n"
-        "  level 2 [0x0] table at 0x00000080001000\n"
-        "    level 1 [0x0] table at 0x00000080002000\n"
-        "      0x0000001000-0x0000002fff -> 0x00000080004000  rw---ad  2 x 0x1000\n"
-        "    0x0000200000-0x00005fffff -> 0x00000080200000  r-xug--  2 x 0x200000\n"
-        "  level 2 [0x1ff] table at 0x0000007ffff000  (outside RAM, or back up the tree)\n");
+    assert_string_equal(text_end(file),
+                        "Sv39, root at 0x00000080000000\n"
+                        "  level 2 [0x0] table at 0x00000080001000\n"
+                        "    level 1 [0x0] table at 0x00000080002000\n"
+                        "      0x0000001000-0x0000002fff -> 0x00000080004000  rw---ad  2 x 0x1000\n"
+                        "    0x0000200000-0x00005fffff -> 0x00000080200000  r-xug--  2 x 0x200000\n"
+                        "  level 2 [0x1ff] table at 0x0000007ffff000  (outside RAM, or back up the tree)\n");
     tables.root = 0x1000;
     file = text_begin();
     assert_int_equal(deep_dump(&tables, file), VMM_E_TABLE);

@@ -90,9 +90,18 @@ static vmm_status_t load(rv_mmu_t *mmu, vmm_vaddr_t va, unsigned bytes, uint64_t
     uint32_t v32 = (uint32_t)*value;
     vmm_status_t status;
     switch (bytes) {
-    case 1: status = rv_load8(mmu, va, &v8); *value = v8; break;
-    case 2: status = rv_load16(mmu, va, &v16); *value = v16; break;
-    case 4: status = rv_load32(mmu, va, &v32); *value = v32; break;
+    case 1:
+        status = rv_load8(mmu, va, &v8);
+        *value = v8;
+        break;
+    case 2:
+        status = rv_load16(mmu, va, &v16);
+        *value = v16;
+        break;
+    case 4:
+        status = rv_load32(mmu, va, &v32);
+        *value = v32;
+        break;
     default: status = rv_load64(mmu, va, value); break;
     }
     return status;
@@ -235,7 +244,8 @@ static void an_access_that_crosses_pages_reaches_the_device_in_aligned_pieces_in
                 for (i = 0; i < device.calls; i++) {
                     assert_true(device.call[i].paddr == next);
                     next += device.call[i].bytes;
-                    if (kind) assert_true(device.call[i].value == bytes_from(device.call[i].paddr, device.call[i].bytes));
+                    if (kind)
+                        assert_true(device.call[i].value == bytes_from(device.call[i].paddr, device.call[i].bytes));
                 }
                 assert_true(next == at + widths[w]);
                 for (i = 0; i < device.calls; i++)
@@ -252,9 +262,12 @@ static void a_refusal_is_an_access_fault_by_the_bus_at_the_part_that_was_refused
         unsigned bytes, refuse_at;
         vmm_vaddr_t fault;
     } cases[] = {
-        {0x1000, 1, 1, 0x1000},          {0x1003, 4, 1, 0x1003},
-        {0x1fff, 2, 1, 0x1fff},          {0x1fff, 2, 2, 0x2000},
-        {0x1ffe, 4, 2, 0x2000},          {BASE - 4, 8, 1, BASE - 4},
+        {0x1000, 1, 1, 0x1000},
+        {0x1003, 4, 1, 0x1003},
+        {0x1fff, 2, 1, 0x1fff},
+        {0x1fff, 2, 2, 0x2000},
+        {0x1ffe, 4, 2, 0x2000},
+        {BASE - 4, 8, 1, BASE - 4},
         {BASE + SIZE - 4, 8, 1, BASE + SIZE},
     };
     rv_mmu_t mmu;
@@ -375,8 +388,8 @@ static void a_block_goes_over_a_device_byte_by_byte_and_through_ram_without_it(v
     static const struct {
         vmm_vaddr_t va;
         unsigned bytes, calls;
-    } cases[] = {{0x1000, 0, 0},  {0x1003, 7, 7},          {0x1ffd, 6, 6},
-                 {BASE, 64, 0},   {BASE - 5, 16, 5},       {BASE + SIZE - 5, 16, 11}};
+    } cases[] = {{0x1000, 0, 0}, {0x1003, 7, 7},    {0x1ffd, 6, 6},
+                 {BASE, 64, 0},  {BASE - 5, 16, 5}, {BASE + SIZE - 5, 16, 11}};
     rv_mmu_t mmu;
     size_t i;
     unsigned j;

@@ -5,7 +5,7 @@
  * pages up to 1 GiB, frame 0 the larger ones. Tables of level i stand at TABLE + i x 4 KiB. */
 #include <stdint.h>
 static void another_hart(void *at);
-#define VMM_ATOMIC_CAS(at, expected, desired) \
+#define VMM_ATOMIC_CAS(at, expected, desired)                                                                          \
     (another_hart(at), __atomic_compare_exchange_n((at), (expected), (desired), 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 #define VMM_IMPLEMENTATION
 #include "helper_riscv.h"
@@ -42,8 +42,8 @@ static const struct setup {
     const helper_riscv_t *hart;
     const vmm_paging_t *p;
     unsigned mode;
-} setups[] = {{&rv_riscv, &vmm_sv39, 8},  {&rv_riscv, &vmm_sv48, 9},  {&rv_riscv, &vmm_sv57, 10},
-              {&tlb_riscv, &vmm_sv39, 8}, {&tlb_riscv, &vmm_sv48, 9}, {&tlb_riscv, &vmm_sv57, 10},
+} setups[] = {{&rv_riscv, &vmm_sv39, 8},   {&rv_riscv, &vmm_sv48, 9},   {&rv_riscv, &vmm_sv57, 10},
+              {&tlb_riscv, &vmm_sv39, 8},  {&tlb_riscv, &vmm_sv48, 9},  {&tlb_riscv, &vmm_sv57, 10},
               {&rv32_riscv, &vmm_sv32, 1}, {&tlb32_riscv, &vmm_sv32, 1}};
 
 static uint64_t ram[0x100000 / 8];
@@ -115,8 +115,8 @@ static uint64_t map_at(unsigned level, uint64_t bits)
 static void set_satp(unsigned asid, unsigned space)
 {
     const uint64_t ppn = table_of(p->levels - 1u, space) >> 12;
-    const uint64_t satp = is_64() ? (uint64_t)mode << 60 | (uint64_t)asid << 44 | ppn
-                                  : (uint64_t)mode << 31 | (uint64_t)asid << 22 | ppn;
+    const uint64_t satp =
+        is_64() ? (uint64_t)mode << 60 | (uint64_t)asid << 44 | ppn : (uint64_t)mode << 31 | (uint64_t)asid << 22 | ppn;
     assert_int_equal(hart->set_satp(satp), VMM_OK);
 }
 
@@ -359,7 +359,8 @@ static void judge_width(void)
     for (bit = 32; bit <= top; bit++)
         for (access = VMM_READ; access <= VMM_FETCH; access++) {
             hart->flush_all();
-            expect(access, VA, VMM_RULE_PADDR_WIDTH, 0, put_at(0, VA, pte(UINT64_C(1) << bit | (BASE + 0x3000), ALL), 0));
+            expect(access, VA, VMM_RULE_PADDR_WIDTH, 0,
+                   put_at(0, VA, pte(UINT64_C(1) << bit | (BASE + 0x3000), ALL), 0));
         }
     /* the page is judged first */
     expect(VMM_WRITE, VA, VMM_RULE_WRITE, 0, put_at(0, VA, pte(UINT64_C(1) << 32, V | R | A), 0));
@@ -502,7 +503,9 @@ static void judge_crossing(void)
     static const struct {
         uint64_t frame, bits;
         unsigned rule;
-    } c[] = {{BASE, 0, VMM_RULE_VALID}, {BASE, V | A, VMM_RULE_RESERVED_TABLE}, {UINT64_C(1) << 32, ALL, VMM_RULE_PADDR_WIDTH},
+    } c[] = {{BASE, 0, VMM_RULE_VALID},
+             {BASE, V | A, VMM_RULE_RESERVED_TABLE},
+             {UINT64_C(1) << 32, ALL, VMM_RULE_PADDR_WIDTH},
              {OUTSIDE, ALL, VMM_RULE_BUS}};
     uint64_t before, value = ~UINT64_C(0);
     unsigned access, i, bytes;
@@ -614,8 +617,13 @@ static void judge_ad_scheme(void)
         unsigned features;
         uint64_t menvcfg;
         bool hardware;
-    } c[] = {{0, 0, true}, {0, ADUE, true}, {VMM_SVADE, 0, false}, {VMM_SVADE, ADUE, false},
-             {VMM_SVADU, 0, false}, {VMM_SVADU, ADUE, true}, {VMM_SVADE | VMM_SVADU, 0, false},
+    } c[] = {{0, 0, true},
+             {0, ADUE, true},
+             {VMM_SVADE, 0, false},
+             {VMM_SVADE, ADUE, false},
+             {VMM_SVADU, 0, false},
+             {VMM_SVADU, ADUE, true},
+             {VMM_SVADE | VMM_SVADU, 0, false},
              {VMM_SVADE | VMM_SVADU, ADUE, true}};
     size_t i;
     for (i = 0; i < sizeof c / sizeof c[0]; i++) {
@@ -641,8 +649,13 @@ static void svade_svadu_and_adue_say_who_sets_the_marks(void **state)
 
 static void judge_privilege(void)
 {
-    enum { SUP = VMM_RULE_SUPERVISOR_PAGE, USR = VMM_RULE_USER_PAGE, NR = VMM_RULE_READ, NW = VMM_RULE_WRITE,
-           NX = VMM_RULE_EXECUTE };
+    enum {
+        SUP = VMM_RULE_SUPERVISOR_PAGE,
+        USR = VMM_RULE_USER_PAGE,
+        NR = VMM_RULE_READ,
+        NW = VMM_RULE_WRITE,
+        NX = VMM_RULE_EXECUTE
+    };
     static const struct {
         unsigned bits, privilege;
         uint64_t mstatus;
@@ -833,7 +846,12 @@ static void asids_keep_spaces_apart_without_a_fence_and_share_global_pages(void 
     each(judge_asids);
 }
 
-enum fence { FENCE_ALL, FENCE_ASID, FENCE_PAGE, FENCE_BOTH };
+enum fence {
+    FENCE_ALL,
+    FENCE_ASID,
+    FENCE_PAGE,
+    FENCE_BOTH
+};
 
 static void fence(enum fence kind, vmm_vaddr_t va, uint16_t asid)
 {
@@ -845,6 +863,66 @@ static void fence(enum fence kind, vmm_vaddr_t va, uint16_t asid)
     }
 }
 
+/* A pointer at a level above the leaf's that is global, in the tables that two spaces share. */
+static void judge_global_pointer(void)
+{
+    unsigned level, of_leaf, access;
+    if (hart != &tlb_riscv && hart != &tlb32_riscv) return;
+    for (of_leaf = 0; of_leaf + 1u < p->levels; of_leaf++)
+        for (level = of_leaf; level < p->levels; level++) {
+            uint64_t hits, walks;
+            hart->flush_all();
+            map_at(of_leaf, ALL);
+            if (level > of_leaf) put(entry_in(level, VA, 0), get(entry_in(level, VA, 0)) | G); /* else none is */
+            set_satp(1, 0);
+            expect_rule(VMM_READ, VA, OK);
+            hits = hart->stats->tlb_hits;
+            walks = hart->stats->walks;
+            set_satp(2, 0);
+            for (access = VMM_READ; access <= VMM_FETCH; access++) expect_rule(access, VA, OK);
+            if (level == of_leaf) assert_int_equal(hart->stats->walks, walks + 1); /* not ours */
+            if (level == of_leaf) continue;
+            fence(FENCE_ASID, 0, 1);
+            fence(FENCE_ASID, 0, 2);
+            fence(FENCE_BOTH, VA, 2);
+            expect_rule(VMM_READ, VA, OK);
+            assert_int_equal(hart->stats->tlb_hits, hits + 4);
+            assert_int_equal(hart->stats->walks, walks);
+            fence(FENCE_PAGE, VA, 0);
+            expect_rule(VMM_READ, VA, OK);
+            assert_int_equal(hart->stats->walks, walks + 1);
+        }
+}
+
+static void a_global_pointer_makes_every_page_below_it_global(void **state)
+{
+    (void)state;
+    each(judge_global_pointer);
+}
+
+static void a_cached_global_page_is_no_way_around_the_sign_extension_of_a_narrower_mode(void **state)
+{
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof setups / sizeof setups[0]; i++) {
+        const vmm_vaddr_t va = ~vmm_low_mask(setups[i].p->vaddr_bits - 1u);
+        unsigned access;
+        if (setups[i].p->levels < 4) continue;
+        begin(&setups[i]);
+        put_at(0, va, pte(BASE + 0x3000, ALL | G), 0);
+        set_satp(1, 0);
+        for (access = VMM_READ; access <= VMM_FETCH; access++) expect_rule(access, va, OK);
+        p = setups[i - 1].p; /* Sv57 becomes Sv48, and Sv48 becomes Sv39 */
+        mode = setups[i - 1].mode;
+        set_satp(2, 1);
+        for (access = VMM_READ; access <= VMM_FETCH; access++) {
+            expect_rule(access, va, VMM_RULE_CANONICAL);
+            assert_int_equal(hart->fault->kind, VMM_PAGE_FAULT);
+            assert_int_equal(hart->fault->vaddr, va);
+        }
+    }
+}
+
 /* Whether a fence must make a changed leaf visible; a TLB alone may keep what it need not forget. */
 static void judge_fences(void)
 {
@@ -853,12 +931,11 @@ static void judge_fences(void)
         uint64_t offset;
         uint16_t asid;
         bool global, seen;
-    } c[] = {{FENCE_ALL, 0, 0, false, true},   {FENCE_ALL, 0, 0, true, true},
-             {FENCE_ASID, 0, 1, false, true},  {FENCE_ASID, 0, 1, true, false},
-             {FENCE_ASID, 0, 2, false, false}, {FENCE_PAGE, 0xff8, 0, false, true},
-             {FENCE_PAGE, 0, 0, true, true},   {FENCE_PAGE, 0x1000, 0, false, false},
-             {FENCE_BOTH, 8, 1, false, true},  {FENCE_BOTH, 0, 1, true, false},
-             {FENCE_BOTH, 0, 2, false, false}, {FENCE_BOTH, 0x1000, 1, false, false}};
+    } c[] = {
+        {FENCE_ALL, 0, 0, false, true},  {FENCE_ALL, 0, 0, true, true},         {FENCE_ASID, 0, 1, false, true},
+        {FENCE_ASID, 0, 1, true, false}, {FENCE_ASID, 0, 2, false, false},      {FENCE_PAGE, 0xff8, 0, false, true},
+        {FENCE_PAGE, 0, 0, true, true},  {FENCE_PAGE, 0x1000, 0, false, false}, {FENCE_BOTH, 8, 1, false, true},
+        {FENCE_BOTH, 0, 1, true, false}, {FENCE_BOTH, 0, 2, false, false},      {FENCE_BOTH, 0x1000, 1, false, false}};
     size_t i;
     number_pages();
     for (i = 0; i < sizeof c / sizeof c[0]; i++) {
@@ -932,6 +1009,65 @@ static void an_access_to_a_device_is_looked_up_once(void **state)
     each(judge_counts);
 }
 
+/* Looking says what the access itself does next. */
+static void expect_seen(unsigned access, vmm_vaddr_t va, unsigned rule)
+{
+    vmm_examination_t x;
+    const vmm_stats_t before = *hart->stats;
+    hart->examine(va, access, &x);
+    assert_int_equal(x.status, rule ? VMM_FAULT : VMM_OK);
+    if (rule) assert_int_equal(x.fault.rule, rule);
+    if (rule) assert_int_equal(x.fault.kind, is_access_fault(rule) ? VMM_ACCESS_FAULT : VMM_PAGE_FAULT);
+    assert_memory_equal(hart->stats, &before, sizeof before);
+    expect_rule(access, va, rule);
+    if (rule) assert_int_equal(hart->fault->cause, x.fault.cause);
+}
+
+static void judge_look_at_dirty(void)
+{
+    map_at(0, V | R | W | A);
+    assert_int_equal(hart->set_features(VMM_SVADE), VMM_OK);
+    expect_seen(VMM_WRITE, VA, VMM_RULE_DIRTY);
+    expect_seen(VMM_READ, VA, OK);
+    expect_seen(VMM_WRITE, VA, VMM_RULE_DIRTY); /* now the TLB knows the page */
+    assert_int_equal(hart->set_features(0), VMM_OK);
+    expect_seen(VMM_READ, VA, OK);
+    expect_seen(VMM_WRITE, VA, OK);
+}
+
+static void looking_at_a_write_under_svade_tells_that_the_dirty_bit_is_clear(void **state)
+{
+    (void)state;
+    each(judge_look_at_dirty);
+}
+
+static void judge_look_at_bus(void)
+{
+    vmm_paddr_t asked = 0;
+    const vmm_bus_t reads = {bus_read, NULL, &asked};
+    vmm_examination_t x;
+    unsigned access, again;
+    put_at(0, VA, pte(OUTSIDE, ALL), 0);
+    for (access = VMM_READ; access <= VMM_FETCH; access++)
+        for (again = 0; again < 2; again++) expect_seen(access, VA, VMM_RULE_BUS);
+    begin_with(0, reads);
+    hart->examine(VA, VMM_READ, &x);
+    assert_int_equal(x.status, VMM_OK);
+    assert_int_equal(x.translation.paddr, OUTSIDE + (VA & 0xfff));
+    assert_int_equal(asked, 0); /* no device is asked by looking */
+    for (again = 0; again < 2; again++) {
+        expect_seen(VMM_READ, VA, OK);
+        expect_seen(VMM_WRITE, VA, VMM_RULE_BUS);
+        expect_seen(VMM_FETCH, VA, OK);
+    }
+}
+
+static void looking_at_a_page_outside_ram_tells_whether_a_callback_would_answer(void **state)
+{
+    (void)state;
+    each(judge_look_at_bus);
+}
+
 static void machine_mode_fetches_past_two_million_changes_of_space_under_mprv(void **state)
 {
     const vmm_vaddr_t shared = BASE + 0x3000;
@@ -979,9 +1115,13 @@ int main(void)
         cmocka_unit_test(pbmte_takes_effect_at_once),
         cmocka_unit_test(satp_ignores_a_mode_that_does_not_exist),
         cmocka_unit_test(asids_keep_spaces_apart_without_a_fence_and_share_global_pages),
+        cmocka_unit_test(a_global_pointer_makes_every_page_below_it_global),
+        cmocka_unit_test(a_cached_global_page_is_no_way_around_the_sign_extension_of_a_narrower_mode),
         cmocka_unit_test(a_fence_covers_what_its_operands_name),
         cmocka_unit_test(a_fence_of_any_address_covers_the_whole_huge_or_contiguous_page),
         cmocka_unit_test(an_access_to_a_device_is_looked_up_once),
+        cmocka_unit_test(looking_at_a_write_under_svade_tells_that_the_dirty_bit_is_clear),
+        cmocka_unit_test(looking_at_a_page_outside_ram_tells_whether_a_callback_would_answer),
         cmocka_unit_test(machine_mode_fetches_past_two_million_changes_of_space_under_mprv),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,8 +97,7 @@ static uint64_t peek(const rvm_machine_t *m, uint64_t pa, unsigned n)
     uint64_t value = 0;
 
     assert_true(pa >= m->base && pa - m->base + n <= RAM_SIZE);
-    for (unsigned k = 0; k < n; k++)
-        value |= (uint64_t)ram[(size_t)(pa - m->base) + k] << (8 * k);
+    for (unsigned k = 0; k < n; k++) value |= (uint64_t)ram[(size_t)(pa - m->base) + k] << (8 * k);
     return value;
 }
 
@@ -107,8 +106,7 @@ static void poke(const rvm_machine_t *m, uint64_t pa, unsigned n, uint64_t value
     assert_true(pa >= m->base && pa - m->base + n <= RAM_SIZE);
     if (pa < m->base || pa - m->base + n > RAM_SIZE)
         return; /* for gcc, which does not know that a failed assertion never comes back */
-    for (unsigned k = 0; k < n; k++)
-        ram[(size_t)(pa - m->base) + k] = (uint8_t)(value >> (8 * k) & 0xff);
+    for (unsigned k = 0; k < n; k++) ram[(size_t)(pa - m->base) + k] = (uint8_t)(value >> (8 * k) & 0xff);
 }
 
 /* Where the entry of `level` for va stands in the tables at their fixed places. */
@@ -116,8 +114,7 @@ static uint64_t pte_at(const rvm_machine_t *m, unsigned level, uint64_t va)
 {
     uint64_t table = m->base + level * UINT64_C(0x1000);
 
-    if (m->rv32)
-        return table + ((va >> (12 + 10 * level)) & 0x3ff) * 4;
+    if (m->rv32) return table + ((va >> (12 + 10 * level)) & 0x3ff) * 4;
     return table + ((va >> (12 + 9 * level)) & 0x1ff) * 8;
 }
 
@@ -144,8 +141,7 @@ static void check(rvm_result_t got, uint64_t va, unsigned access, rvm_result_t w
     if (got.ok != want.ok || got.cause != want.cause || got.tval != want.tval || got.pa != want.pa)
         fail_msg("va %" PRIx64 " access %u: got ok %d cause %u tval %" PRIx64 " pa %" PRIx64
                  ", want ok %d cause %u tval %" PRIx64 " pa %" PRIx64,
-                 va, access, got.ok, got.cause, got.tval, got.pa, want.ok, want.cause, want.tval,
-                 want.pa);
+                 va, access, got.ok, got.cause, got.tval, got.pa, want.ok, want.cause, want.tval, want.pa);
 }
 
 static rvm_result_t outcome(bool ok, unsigned cause, uint64_t tval, uint64_t pa)
@@ -172,8 +168,7 @@ static void expect_fault(rvm_machine_t *m, uint64_t va, unsigned access, unsigne
 
 static void expect_all_pa(rvm_machine_t *m, uint64_t va, uint64_t pa)
 {
-    for (unsigned k = 0; k < 3; k++)
-        expect_pa(m, va, accesses[k], pa);
+    for (unsigned k = 0; k < 3; k++) expect_pa(m, va, accesses[k], pa);
 }
 
 /* The fault of each access type, and no byte of RAM changed by any. */
@@ -182,13 +177,12 @@ static void expect_all_fault(rvm_machine_t *m, uint64_t va, const unsigned cause
     static uint8_t before[RAM_SIZE];
 
     memcpy(before, ram, sizeof ram);
-    for (unsigned k = 0; k < 3; k++)
-        expect_fault(m, va, accesses[k], cause_of[k]);
+    for (unsigned k = 0; k < 3; k++) expect_fault(m, va, accesses[k], cause_of[k]);
     assert_memory_equal(before, ram, sizeof ram);
 }
 
-static void expect_access_fault_at(rvm_machine_t *m, uint64_t va, unsigned access, unsigned size,
-                                   unsigned cause, uint64_t tval)
+static void expect_access_fault_at(rvm_machine_t *m, uint64_t va, unsigned access, unsigned size, unsigned cause,
+                                   uint64_t tval)
 {
     uint64_t value = UINT64_C(0x5a5a5a5a5a5a5a5a);
 
@@ -346,15 +340,12 @@ static void test_a_va_that_is_not_sign_extended_is_a_page_fault(void **state)
         rvm_machine_t m = machine(cases[k].mode);
 
         map(&m, cases[k].mode, 0, cases[k].va, FRAME(DATA) | ALL);
-        if (cases[k].canonical)
-            expect_all_pa(&m, cases[k].va, DATA + (cases[k].va & 0xfff));
-        else
-            expect_all_fault(&m, cases[k].va, page_fault_of);
+        if (cases[k].canonical) expect_all_pa(&m, cases[k].va, DATA + (cases[k].va & 0xfff));
+        else expect_all_fault(&m, cases[k].va, page_fault_of);
     }
 }
 
-static void
-test_a_non_canonical_va_is_a_page_fault_even_when_the_root_table_is_missing(void **state)
+static void test_a_non_canonical_va_is_a_page_fault_even_when_the_root_table_is_missing(void **state)
 {
     rvm_machine_t m = machine(SV39);
 
@@ -469,9 +460,8 @@ static void test_the_xwr_encodings_give_the_rights_of_the_manual(void **state)
         unsigned xwr;
         const char *plain, *mxr;
     } cases[] = {
-        {R, "r--", "r--"},     {R | W, "rw-", "rw-"},     {X, "--x", "r-x"},
-        {R | X, "r-x", "r-x"}, {R | W | X, "rwx", "rwx"}, {W, "---", "---"},
-        {W | X, "---", "---"}, {0, "---", "---"},
+        {R, "r--", "r--"},         {R | W, "rw-", "rw-"}, {X, "--x", "r-x"},     {R | X, "r-x", "r-x"},
+        {R | W | X, "rwx", "rwx"}, {W, "---", "---"},     {W | X, "---", "---"}, {0, "---", "---"},
     };
     static const unsigned modes[] = {SV32, SV39, SV48, SV57};
 
@@ -485,13 +475,10 @@ static void test_the_xwr_encodings_give_the_rights_of_the_manual(void **state)
 
                 m.mxr = (which & 1) != 0;
                 m.priv = user ? 0 : 1;
-                map(&m, modes[n], 0, 0x5000,
-                    FRAME(DATA) | V | A | D | (user ? U : 0u) | cases[k].xwr);
+                map(&m, modes[n], 0, 0x5000, FRAME(DATA) | V | A | D | (user ? U : 0u) | cases[k].xwr);
                 for (unsigned j = 0; j < 3; j++)
-                    if (rights[j] != '-')
-                        expect_pa(&m, 0x5010, accesses[j], DATA + 0x10);
-                    else
-                        expect_fault(&m, 0x5010, accesses[j], page_fault_of[j]);
+                    if (rights[j] != '-') expect_pa(&m, 0x5010, accesses[j], DATA + 0x10);
+                    else expect_fault(&m, 0x5010, accesses[j], page_fault_of[j]);
             }
 }
 
@@ -647,10 +634,8 @@ static void test_every_napot_size_but_64_kib_is_reserved_and_leaves_a_clear(void
 
         m.svnapot = true;
         map(&m, SV39, 0, 0x5000, FRAME(DATA | low << 12) | V | R | W | X | N);
-        if (low == 8)
-            expect_all_pa(&m, 0x5000, DATA + 0x5000);
-        else
-            expect_all_fault(&m, 0x5000, page_fault_of);
+        if (low == 8) expect_all_pa(&m, 0x5000, DATA + 0x5000);
+        else expect_all_fault(&m, 0x5000, page_fault_of);
     }
 }
 
@@ -695,12 +680,9 @@ static void test_pbmt_needs_svpbmt_and_pbmte(void **state)
 
                 m.svpbmt = (k & 1) != 0;
                 m.pbmte = (k & 2) != 0;
-                map(&m, SV39, level, 0x10000,
-                    FRAME(level ? RAM_BASE : DATA) | V | R | W | X | PBMT(type));
-                if (type == 0 || (type < 3 && k == 3))
-                    expect_all_pa(&m, 0x10000, DATA);
-                else
-                    expect_all_fault(&m, 0x10000, page_fault_of);
+                map(&m, SV39, level, 0x10000, FRAME(level ? RAM_BASE : DATA) | V | R | W | X | PBMT(type));
+                if (type == 0 || (type < 3 && k == 3)) expect_all_pa(&m, 0x10000, DATA);
+                else expect_all_fault(&m, 0x10000, page_fault_of);
             }
 }
 
@@ -859,8 +841,7 @@ static void test_the_lowest_aligned_ppn_bit_of_a_superpage_is_no_misalignment(vo
             rvm_machine_t m = machine(cases[n].mode);
 
             /* well aligned, but outside RAM */
-            map(&m, cases[n].mode, level, 0x5000,
-                ALL | UINT64_C(1) << (10 + level * cases[n].vpn_bits));
+            map(&m, cases[n].mode, level, 0x5000, ALL | UINT64_C(1) << (10 + level * cases[n].vpn_bits));
             expect_all_fault(&m, 0x5000, access_fault_of);
         }
 }
@@ -887,10 +868,8 @@ static void test_the_u_bit_with_sum_gives_the_rights_of_the_manual(void **state)
             m.mxr = true; /* must not stand in for a missing U or SUM */
             map(&m, modes[n], 0, 0x5000, FRAME(DATA) | ALL | cases[c].u | (k % 2 ? G : 0u));
             for (unsigned j = 0; j < 3; j++)
-                if (cases[c].rights[j] != '-')
-                    expect_pa(&m, 0x5000, accesses[j], DATA);
-                else
-                    expect_fault(&m, 0x5000, accesses[j], page_fault_of[j]);
+                if (cases[c].rights[j] != '-') expect_pa(&m, 0x5000, accesses[j], DATA);
+                else expect_fault(&m, 0x5000, accesses[j], page_fault_of[j]);
         }
 }
 
@@ -965,10 +944,8 @@ static void test_svade_faults_where_hardware_would_set_a_or_d(void **state)
 
             m.hardware_ad = false;
             map(&m, SV39, 0, 0x5000, pte);
-            if (cases[k].allowed[j] != '-')
-                expect_pa(&m, 0x5000, accesses[j], DATA);
-            else
-                expect_fault(&m, 0x5000, accesses[j], page_fault_of[j]);
+            if (cases[k].allowed[j] != '-') expect_pa(&m, 0x5000, accesses[j], DATA);
+            else expect_fault(&m, 0x5000, accesses[j], page_fault_of[j]);
             assert_true(get_pte(&m, 0, 0x5000) == pte);
         }
 }
@@ -1038,13 +1015,11 @@ static void test_loads_and_stores_are_little_endian_and_of_their_size(void **sta
             memset(ram + 0x10000, 0xee, sizeof want);
             memset(want, 0xee, sizeof want);
             memcpy(want + offset, bytes, sizes[k]);
-            check(rvm_access(&m, va, RVM_WRITE, sizes[k], &value), va, RVM_WRITE,
-                  outcome(true, 0, 0, pa));
+            check(rvm_access(&m, va, RVM_WRITE, sizes[k], &value), va, RVM_WRITE, outcome(true, 0, 0, pa));
             assert_memory_equal(ram + 0x10000, want, sizeof want);
             for (unsigned j = 0; j < 3; j += 2) { /* read, fetch */
                 value = UINT64_MAX;
-                check(rvm_access(&m, va, accesses[j], sizes[k], &value), va, accesses[j],
-                      outcome(true, 0, 0, pa));
+                check(rvm_access(&m, va, accesses[j], sizes[k], &value), va, accesses[j], outcome(true, 0, 0, pa));
                 assert_true(value == cut[k]);
             }
         }
@@ -1065,8 +1040,7 @@ static void test_a_crossing_access_joins_two_frames_that_are_far_apart(void **st
         value = UINT64_C(0x8877665544332211);
         check(rvm_access(&m, va, RVM_WRITE, 8, &value), va, RVM_WRITE, outcome(true, 0, 0, pa));
         for (unsigned k = 0; k < 8; k++)
-            assert_int_equal(ram[k < first ? 0x14000 - first + k : 0x10000 + k - first],
-                             0x11 * (k + 1));
+            assert_int_equal(ram[k < first ? 0x14000 - first + k : 0x10000 + k - first], 0x11 * (k + 1));
         assert_int_equal(ram[0x10000 + 8 - first], 0);
         assert_int_equal(ram[0x14000 - first - 1], 0);
         value = 0;
@@ -1084,13 +1058,11 @@ static void test_an_access_that_ends_at_the_page_end_needs_one_page(void **state
 
     (void)state;
     map(&m, SV39, 0, 0x5000, FRAME(DATA) | ALL);
-    check(rvm_access(&m, 0x5ff8, RVM_READ, 8, &value), 0x5ff8, RVM_READ,
-          outcome(true, 0, 0, DATA + 0xff8));
+    check(rvm_access(&m, 0x5ff8, RVM_READ, 8, &value), 0x5ff8, RVM_READ, outcome(true, 0, 0, DATA + 0xff8));
     expect_access_fault_at(&m, 0x5ff9, RVM_READ, 8, LOAD_PF, 0x6000);
 }
 
-static void
-test_the_tval_of_a_crossing_access_is_the_start_of_the_portion_that_faulted(void **state)
+static void test_the_tval_of_a_crossing_access_is_the_start_of_the_portion_that_faulted(void **state)
 {
     (void)state;
     for (unsigned j = 0; j < 3; j++) {
@@ -1123,8 +1095,7 @@ static void test_a_first_page_that_faults_leaves_a_and_d_of_the_second_clear(voi
     assert_true(get_pte(&m, 0, 0x6000) == (FRAME(DATA) | V | R | W));
 }
 
-static void
-test_a_second_page_that_faults_leaves_the_data_alone_and_a_and_d_of_the_first_set(void **state)
+static void test_a_second_page_that_faults_leaves_the_data_alone_and_a_and_d_of_the_first_set(void **state)
 {
     rvm_machine_t m = machine(SV39);
 
@@ -1145,8 +1116,7 @@ static void test_a_single_byte_of_an_access_outside_ram_is_enough_for_an_access_
     (void)state;
     m.size = 0x10802; /* RAM ends in the middle of a page */
     map(&m, SV39, 0, 0x5000, FRAME(DATA) | ALL);
-    check(rvm_access(&m, 0x57fe, RVM_READ, 4, &value), 0x57fe, RVM_READ,
-          outcome(true, 0, 0, DATA + 0x7fe));
+    check(rvm_access(&m, 0x57fe, RVM_READ, 4, &value), 0x57fe, RVM_READ, outcome(true, 0, 0, DATA + 0x7fe));
     expect_access_fault_at(&m, 0x57ff, RVM_READ, 4, LOAD_AF, 0x57ff);
     expect_access_fault_at(&m, 0x57ff, RVM_WRITE, 4, STORE_AF, 0x57ff);
     expect_access_fault_at(&m, 0x57ff, RVM_FETCH, 4, FETCH_AF, 0x57ff);
@@ -1179,8 +1149,7 @@ static void test_an_rv32_access_across_the_top_wraps_to_0(void **state)
     expect_access_fault_at(&m, 0xfffffffe, RVM_WRITE, 4, STORE_PF, 0);
     set_pte(&m, 1, 0, FRAME(RAM_BASE) | V); /* both ends share the table of level 0 */
     set_pte(&m, 0, 0, FRAME(DATA + 0x2000) | ALL);
-    check(rvm_access(&m, 0xfffffffe, RVM_WRITE, 4, &value), 0xfffffffe, RVM_WRITE,
-          outcome(true, 0, 0, DATA + 0xffe));
+    check(rvm_access(&m, 0xfffffffe, RVM_WRITE, 4, &value), 0xfffffffe, RVM_WRITE, outcome(true, 0, 0, DATA + 0xffe));
     assert_true(peek(&m, DATA + 0xffe, 2) == 0x2211);
     assert_true(peek(&m, DATA + 0x2000, 2) == 0x4433);
 }
@@ -1194,8 +1163,7 @@ static void test_an_rv64_access_across_the_top_wraps_to_0(void **state)
     map(&m, SV39, 0, top, FRAME(DATA) | ALL);
     expect_access_fault_at(&m, top, RVM_WRITE, 4, STORE_PF, 0);
     map(&m, SV39, 0, 0, FRAME(DATA + 0x2000) | ALL);
-    check(rvm_access(&m, top, RVM_WRITE, 4, &value), top, RVM_WRITE,
-          outcome(true, 0, 0, DATA + 0xffe));
+    check(rvm_access(&m, top, RVM_WRITE, 4, &value), top, RVM_WRITE, outcome(true, 0, 0, DATA + 0xffe));
     assert_true(peek(&m, DATA + 0xffe, 2) == 0x2211);
     assert_true(peek(&m, DATA + 0x2000, 2) == 0x4433);
 }
@@ -1206,10 +1174,8 @@ static void test_rv32_ignores_the_bits_above_its_addresses(void **state)
 
     (void)state;
     map(&m, SV32, 0, 0x5000, FRAME(DATA) | ALL);
-    check(rvm_translate(&m, UINT64_C(0xffffffff00005004), RVM_READ), 0x5004, RVM_READ,
-          outcome(true, 0, 0, DATA + 4));
-    check(rvm_translate(&m, UINT64_C(0x100006004), RVM_READ), 0x6004, RVM_READ,
-          outcome(false, LOAD_PF, 0x6004, 0));
+    check(rvm_translate(&m, UINT64_C(0xffffffff00005004), RVM_READ), 0x5004, RVM_READ, outcome(true, 0, 0, DATA + 4));
+    check(rvm_translate(&m, UINT64_C(0x100006004), RVM_READ), 0x6004, RVM_READ, outcome(false, LOAD_PF, 0x6004, 0));
     expect_access_fault_at(&m, UINT64_C(0x100005ffe), RVM_READ, 4, LOAD_PF, 0x6000);
     expect_access_fault_at(&m, UINT64_C(0x100006ffe), RVM_READ, 4, LOAD_PF, 0x6ffe);
     m.satp = 0;
@@ -1222,8 +1188,7 @@ static void test_a_bare_access_across_the_end_of_ram_faults_at_the_page_boundary
 
     (void)state;
     m.satp = 0;
-    expect_access_fault_at(&m, RAM_BASE + RAM_SIZE - 4, RVM_WRITE, 8, STORE_AF,
-                           RAM_BASE + RAM_SIZE);
+    expect_access_fault_at(&m, RAM_BASE + RAM_SIZE - 4, RVM_WRITE, 8, STORE_AF, RAM_BASE + RAM_SIZE);
     expect_access_fault_at(&m, RAM_BASE - 4, RVM_WRITE, 8, STORE_AF, RAM_BASE - 4);
     expect_access_fault_at(&m, UINT64_MAX - 3, RVM_FETCH, 8, FETCH_AF, UINT64_MAX - 3);
     assert_true(peek(&m, RAM_BASE + RAM_SIZE - 8, 8) == 0);
@@ -1241,8 +1206,7 @@ static void test_mprv_applies_to_both_portions_of_a_crossing_load(void **state)
     m.mprv = true;
     m.mpp = 1;
     m.sum = true;
-    check(rvm_access(&m, 0x5ffc, RVM_READ, 8, &value), 0x5ffc, RVM_READ,
-          outcome(true, 0, 0, DATA + 0xffc));
+    check(rvm_access(&m, 0x5ffc, RVM_READ, 8, &value), 0x5ffc, RVM_READ, outcome(true, 0, 0, DATA + 0xffc));
     m.sum = false;
     expect_access_fault_at(&m, 0x5ffc, RVM_READ, 8, LOAD_PF, 0x5ffc);
     m.mpp = 0;
@@ -1261,8 +1225,7 @@ int main(void)
         cmocka_unit_test(test_sv32_reaches_34_bits_of_physical_address),
         cmocka_unit_test(test_sv39_reaches_56_bits_of_physical_address),
         cmocka_unit_test(test_a_va_that_is_not_sign_extended_is_a_page_fault),
-        cmocka_unit_test(
-            test_a_non_canonical_va_is_a_page_fault_even_when_the_root_table_is_missing),
+        cmocka_unit_test(test_a_non_canonical_va_is_a_page_fault_even_when_the_root_table_is_missing),
         cmocka_unit_test(test_machine_mode_ignores_satp),
         cmocka_unit_test(test_bare_is_the_identity_and_its_high_bits_reach_no_memory),
         cmocka_unit_test(test_bare_on_rv32_has_32_bit_addresses),
@@ -1304,11 +1267,9 @@ int main(void)
         cmocka_unit_test(test_loads_and_stores_are_little_endian_and_of_their_size),
         cmocka_unit_test(test_a_crossing_access_joins_two_frames_that_are_far_apart),
         cmocka_unit_test(test_an_access_that_ends_at_the_page_end_needs_one_page),
-        cmocka_unit_test(
-            test_the_tval_of_a_crossing_access_is_the_start_of_the_portion_that_faulted),
+        cmocka_unit_test(test_the_tval_of_a_crossing_access_is_the_start_of_the_portion_that_faulted),
         cmocka_unit_test(test_a_first_page_that_faults_leaves_a_and_d_of_the_second_clear),
-        cmocka_unit_test(
-            test_a_second_page_that_faults_leaves_the_data_alone_and_a_and_d_of_the_first_set),
+        cmocka_unit_test(test_a_second_page_that_faults_leaves_the_data_alone_and_a_and_d_of_the_first_set),
         cmocka_unit_test(test_a_single_byte_of_an_access_outside_ram_is_enough_for_an_access_fault),
         cmocka_unit_test(test_an_access_into_the_non_canonical_hole_faults_at_the_edge),
         cmocka_unit_test(test_an_rv32_access_across_the_top_wraps_to_0),

@@ -91,7 +91,8 @@ static uint64_t some_entry(unsigned level)
     } else {
         uint64_t pte = some_frame(level) << 10 | (noise & 0x3f0) | rights[below(12)] | (chance(97) ? 1 : 0);
         if (chance(40)) pte |= 0xc0; /* A, D */
-        if (!mode->rv32 && chance(level ? 2 : 15)) pte = (pte & ~(UINT64_C(15) << 10)) | UINT64_C(8) << 10 | UINT64_C(1) << 63;
+        if (!mode->rv32 && chance(level ? 2 : 15))
+            pte = (pte & ~(UINT64_C(15) << 10)) | UINT64_C(8) << 10 | UINT64_C(1) << 63;
         if (!mode->rv32 && chance(10)) pte |= below(4) << 61;
         return pte;
     }
@@ -120,8 +121,8 @@ static void fill_ram(void)
 static void set_satp(bool bare)
 {
     const uint64_t asid = below(3), ppn = (BASE >> 12) + (mode->levels ? mode->levels - 1 : 0);
-    uint64_t satp = mode->rv32 ? UINT64_C(1) << 31 | asid << 22 | ppn
-                               : (uint64_t)mode->satp_mode << 60 | asid << 44 | ppn;
+    uint64_t satp =
+        mode->rv32 ? UINT64_C(1) << 31 | asid << 22 | ppn : (uint64_t)mode->satp_mode << 60 | asid << 44 | ppn;
     if (bare || !mode->levels) satp = 0;
     assert_int_equal(hart->set_satp(satp), VMM_OK);
     manual.satp = satp;
@@ -160,7 +161,8 @@ static vmm_vaddr_t some_address(void)
     const uint64_t offset = chance(50) ? below(4096) : chance(50) ? 4095 - below(8) : below(4) * 8;
     vmm_vaddr_t va = 0;
     unsigned level;
-    if (!mode->levels) return (chance(97) ? BASE + (below(PAGES + 1) << 12) - below(2) * 4096 : helper_random(&seed)) + offset;
+    if (!mode->levels)
+        return (chance(97) ? BASE + (below(PAGES + 1) << 12) - below(2) * 4096 : helper_random(&seed)) + offset;
     for (level = 0; level < mode->levels; level++) va |= some_index() << (12 + level * mode->index_bits);
     if (mode->rv32) return va | offset;
     if ((va >> (mode->va_bits - 1)) & 1) va |= ~UINT64_C(0) << mode->va_bits;
@@ -211,7 +213,8 @@ static void compare_access(void)
         print_error("%s %s access %u of %u at %" PRIx64 ": the manual: cause %u at %" PRIx64 ", value %" PRIx64
                     "; vmm: status %d, cause %u, rule %u at %" PRIx64 ", value %" PRIx64 "%s\n",
                     mode->name, hart->name, access, bytes, va, r.cause, r.tval, want, (int)status, hart->fault->cause,
-                    hart->fault->rule, hart->fault->vaddr, got, memcmp(ours, theirs, sizeof ours) ? "; RAM differs" : "");
+                    hart->fault->rule, hart->fault->vaddr, got,
+                    memcmp(ours, theirs, sizeof ours) ? "; RAM differs" : "");
         fail();
     }
     if (chance(r.ok ? 5 : 95)) recent[slot] = some_address(); /* what can be reached is come back to */
@@ -274,10 +277,10 @@ static void compare_mode(void **state)
 int main(void)
 {
     static scheme_t modes[] = {{"bare", 0, 0, 9, 64, false},
-                              {"Sv32", 1, 2, 10, 32, true},
-                              {"Sv39", 8, 3, 9, 39, false},
-                              {"Sv48", 9, 4, 9, 48, false},
-                              {"Sv57", 10, 5, 9, 57, false}};
+                               {"Sv32", 1, 2, 10, 32, true},
+                               {"Sv39", 8, 3, 9, 39, false},
+                               {"Sv48", 9, 4, 9, 48, false},
+                               {"Sv57", 10, 5, 9, 57, false}};
     const struct CMUnitTest tests[] = {
         {"bare accesses agree with the manual", compare_mode, NULL, NULL, &modes[0]},
         {"Sv32 accesses agree with the manual", compare_mode, NULL, NULL, &modes[1]},

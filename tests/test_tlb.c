@@ -15,27 +15,36 @@ typedef struct {
     vmm_ref_t (*stamped)(void); /* null: the largest machine with its model computed */
 } machine_t;
 
-enum { FLUSH_ALL, FLUSH_ASID, FLUSH_PAGE, FLUSH_PAGE_ASID, FLUSH_KINDS };
+enum {
+    FLUSH_ALL,
+    FLUSH_ASID,
+    FLUSH_PAGE,
+    FLUSH_PAGE_ASID,
+    FLUSH_KINDS
+};
 
 /* The largest: two TLBs of 64 sets x 4 ways, which is room for every other. */
 VMM_MMU(big, VMM_ARCH_RISCV64, 0, 1, 0, 2, 64, 4, VMM_LRU)
 static big_mmu_t big;
 
 /* Three as VMM_MMU makes them. */
-#define STAMPED(NAME, ...)                                   \
-    VMM_MMU(NAME, VMM_ARCH_RISCV64, 0, 1, 0, __VA_ARGS__)    \
-    static NAME##_mmu_t NAME##_object;                       \
-    static vmm_ref_t NAME##_stamped(void)                    \
-    {                                                        \
-        return NAME##_parts(&NAME##_object);                 \
+#define STAMPED(NAME, ...)                                                                                             \
+    VMM_MMU(NAME, VMM_ARCH_RISCV64, 0, 1, 0, __VA_ARGS__)                                                              \
+    static NAME##_mmu_t NAME##_object;                                                                                 \
+    static vmm_ref_t NAME##_stamped(void)                                                                              \
+    {                                                                                                                  \
+        return NAME##_parts(&NAME##_object);                                                                           \
     }
 STAMPED(lru, 2, 4, 2, VMM_LRU)
 STAMPED(plru, 1, 16, 4, VMM_PLRU)
 STAMPED(fifo, 1, 1, 4, VMM_FIFO)
 
-#define SHAPES(policy) \
-    {1, 1, 1, policy, NULL}, {2, 1, 4, policy, NULL}, {1, 1, 4, policy, NULL}, {2, 4, 2, policy, NULL}, \
-    {1, 4, 2, policy, NULL}, {2, 16, 4, policy, NULL}, {1, 16, 4, policy, NULL}, {2, 64, 1, policy, NULL}
+#define SHAPES(policy)                                                                                                 \
+    {1, 1, 1, policy, NULL}, {2, 1, 4, policy, NULL}, {1, 1, 4, policy, NULL}, {2, 4, 2, policy, NULL},                \
+        {1, 4, 2, policy, NULL}, {2, 16, 4, policy, NULL}, {1, 16, 4, policy, NULL},                                   \
+    {                                                                                                                  \
+        2, 64, 1, policy, NULL                                                                                         \
+    }
 
 static const machine_t machines[] = {
     {2, 4, 2, VMM_LRU, lru_stamped},
@@ -67,7 +76,7 @@ static void machine_begin(const machine_t *m, const vmm_memory_t *memory)
     assert_int_equal(now.model->tlb_sets, m->sets);
     assert_int_equal(now.model->tlb_ways, m->ways);
     assert_int_equal(now.model->tlb_policy, m->policy);
-    assert_int_equal(vmm_riscv_init(now, &registers, memory), VMM_OK);
+    assert_int_equal(vmm_riscv_init(now, &registers, memory, true), VMM_OK);
 }
 
 static void set_satp(uint64_t satp)
@@ -118,7 +127,7 @@ typedef struct {
 
 static const stretch_t stretches[] = {
     {0x0000000000, {0x0100000000, 0x0200000000}, 0, 24, RW | VMM_D},
-    {0x0000100000, {0x0110000000, 0x0210000000}, 0, 12, RW},                   /* dirty on a write */
+    {0x0000100000, {0x0110000000, 0x0210000000}, 0, 12, RW}, /* dirty on a write */
     {0x0000180000, {0x0118000000, 0x0118000000}, 0, 8, RW | VMM_D | VMM_G},
     {0x00001c0000, {0x0140000000, 0x0240000000}, 0, 6, VMM_R | VMM_A | VMM_D}, /* writes fault */
     {0x0000400000, {0x0300000000, 0x0400000000}, 1, 6, RW | VMM_D},
@@ -167,9 +176,9 @@ static void build_world(void)
         roots[space] = tables.root;
         for (s = 0; s < COUNT(stretches); s++) {
             const stretch_t *st = &stretches[s];
-            assert_int_equal(tree_map(&tables, st->va, st->pa[space],
-                                      (uint64_t)st->pages << shift_of(st->level), st->flags),
-                             VMM_OK);
+            assert_int_equal(
+                tree_map(&tables, st->va, st->pa[space], (uint64_t)st->pages << shift_of(st->level), st->flags),
+                VMM_OK);
         }
     }
     page_count = 0;
@@ -286,8 +295,8 @@ static vmm_status_t reference_access(vmm_vaddr_t va, unsigned access, unsigned s
     const unsigned tlb = reference.tlbs == 2 && access == VMM_FETCH;
     page_t *page = page_of(va);
     entry_t *entry = page ? find(tlb, page, space) : NULL;
-    const bool refused = !page || (access == VMM_WRITE && !(page->flags & VMM_W)) ||
-                         (access == VMM_FETCH && !(page->flags & VMM_X));
+    const bool refused =
+        !page || (access == VMM_WRITE && !(page->flags & VMM_W)) || (access == VMM_FETCH && !(page->flags & VMM_X));
     const bool marks = !refused && access == VMM_WRITE && entry && !entry->dirty;
     if (entry) {
         reference.stats.tlb_hits++;
@@ -491,14 +500,40 @@ static void more_flushes_than_the_tlb_has_generations_leave_nothing_old(void **s
 
 /* -- Patterson and Hennessy, exercise 5.11 -- */
 
-static const vmm_paging_t ph_paging = {
-    "16 pages of 4 KiB", VMM_RULES_GENERIC, VMM_RIGHTS_LEAF, VMM_VADDR_ZERO, 16, 32, 12, 1, {4}, 1, 4, 12, 20,
-    /* valid */ 0x01, /* read */ 0, /* write */ 0x02, /* execute */ 0, /* user */ 0, /* global */ 0,
-    /* accessed */ 0x20, /* dirty */ 0x40, /* huge */ 0, /* inverted */ 0, 0, 0};
+static const vmm_paging_t ph_paging = {"16 pages of 4 KiB",
+                                       VMM_RULES_GENERIC,
+                                       VMM_RIGHTS_LEAF,
+                                       VMM_VADDR_ZERO,
+                                       16,
+                                       32,
+                                       12,
+                                       1,
+                                       {4},
+                                       1,
+                                       4,
+                                       12,
+                                       20,
+                                       /* valid */ 0x01,
+                                       /* read */ 0,
+                                       /* write */ 0x02,
+                                       /* execute */ 0,
+                                       /* user */ 0,
+                                       /* global */ 0,
+                                       /* accessed */ 0x20,
+                                       /* dirty */ 0x40,
+                                       /* huge */ 0,
+                                       /* inverted */ 0,
+                                       0,
+                                       0};
 static const vmm_arch_t ph_arch = VMM_ARCH_OF(ph_paging);
 VMM_MMU(ph, VMM_ARCH_PLAIN(ph_arch), VMM_STAGES_TLB(1, 4, VMM_LRU))
 
-enum { HIT, MISS, SWAPPED_IN, NOT_MAPPED };
+enum {
+    HIT,
+    MISS,
+    SWAPPED_IN,
+    NOT_MAPPED
+};
 
 #define NO_VPN 0xff
 
@@ -509,9 +544,8 @@ static const struct {
     uint32_t va;
     uint8_t vpn, event, ppn, evicted;
 } ph_steps[] = {
-    {4669, 0x1, SWAPPED_IN, 0xd, NO_VPN}, {2227, 0x0, MISS, 0x5, 0x3},
-    {13916, 0x3, MISS, 0x6, 0x7},         {34587, 0x8, SWAPPED_IN, 0xe, 0xb},
-    {48870, 0xb, MISS, 0xc, 0x1},         {12608, 0x3, HIT, 0x6, NO_VPN},
+    {4669, 0x1, SWAPPED_IN, 0xd, NO_VPN}, {2227, 0x0, MISS, 0x5, 0x3},  {13916, 0x3, MISS, 0x6, 0x7},
+    {34587, 0x8, SWAPPED_IN, 0xe, 0xb},   {48870, 0xb, MISS, 0xc, 0x1}, {12608, 0x3, HIT, 0x6, NO_VPN},
     {49225, 0xc, NOT_MAPPED, 0, NO_VPN},
 };
 

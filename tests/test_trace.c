@@ -40,8 +40,7 @@ static int read_all(FILE *file)
     trace_ref_t ref;
     int got;
     assert_true(trace_open(&reader, file));
-    do
-        got = trace_next(&reader, &ref);
+    do got = trace_next(&reader, &ref);
     while (got > 0);
     assert_int_equal(trace_next(&reader, &ref), got); /* the end and an error stay */
     assert_true((got < 0) == (reader.error[0] != '\0'));
@@ -82,11 +81,9 @@ static trace_ref_t random_ref(void)
     trace_ref_t ref;
     uint64_t r = next_random();
     ref.kind = (uint8_t)(r & 3);
-    ref.size = (r >> 2 & 15) == 0 ? (uint32_t)(next_random() % TRACE_SIZE_MAX) + 1
-                                  : (uint32_t)(r >> 6 & 3) * 4 + 1;
+    ref.size = (r >> 2 & 15) == 0 ? (uint32_t)(next_random() % TRACE_SIZE_MAX) + 1 : (uint32_t)(r >> 6 & 3) * 4 + 1;
     ref.address = (r >> 8 & 15) == 0 ? next_random() : 0x400000 + (r >> 12 & 63) * 8;
-    if (ref.address + (ref.size - 1) < ref.address)
-        ref.address = 0 - (uint64_t)ref.size; /* the very last bytes */
+    if (ref.address + (ref.size - 1) < ref.address) ref.address = 0 - (uint64_t)ref.size; /* the very last bytes */
     return ref;
 }
 
@@ -129,8 +126,7 @@ static void random_references_survive_text_and_packing(void **state)
         random_state = seed;
         for (i = 0; i < RANDOM_REFS; i++) {
             trace_ref_t ref = random_ref();
-            fprintf(text, "%s %08llx,%u\n", kinds[ref.kind], (unsigned long long)ref.address,
-                    ref.size);
+            fprintf(text, "%s %08llx,%u\n", kinds[ref.kind], (unsigned long long)ref.address, ref.size);
             trace_pack(&writer, ref);
         }
         assert_true(trace_pack_close(&writer));
@@ -166,8 +162,7 @@ static void valgrinds_own_lines_and_blank_lines_are_skipped_however_long(void **
     (void)state;
     assert_non_null(file);
     fputs("==71== Lackey, an example Valgrind tool\n==71== Command: ", file);
-    for (i = 0; i < 200000; i++)
-        putc('x', file);
+    for (i = 0; i < 200000; i++) putc('x', file);
     fputs("\n\n--71-- a warning\n**71** a message\nI  1000,4\n==71== the end", file);
     rewind(file);
     assert_int_equal(read_all(file), 0);
@@ -177,13 +172,12 @@ static void valgrinds_own_lines_and_blank_lines_are_skipped_however_long(void **
 
 static void every_line_that_is_not_lackeys_is_an_error_with_its_number(void **state)
 {
-    static const char *const lines[] = {
-        "hello",           "I 1000,4",    "I  ,4",        "I  1000",
-        "I  1000,",        "I  1000,4 ",  "I  1000,4\r",  "I  1000,-4",
-        "I  1000 ,4",      "I  0x1000,4", " X 1000,4",    "L  1000,4",
-        " L1000,4",        "I",           "I  ",          " L 1000,4 L",
-        "i  1000,4",       "==",          "== 1000,4 ==", " L 11112222333344445,1",
-        " L 10,0000000001"};
+    static const char *const lines[] = {"hello",           "I 1000,4",    "I  ,4",        "I  1000",
+                                        "I  1000,",        "I  1000,4 ",  "I  1000,4\r",  "I  1000,-4",
+                                        "I  1000 ,4",      "I  0x1000,4", " X 1000,4",    "L  1000,4",
+                                        " L1000,4",        "I",           "I  ",          " L 1000,4 L",
+                                        "i  1000,4",       "==",          "== 1000,4 ==", " L 11112222333344445,1",
+                                        " L 10,0000000001"};
     size_t i;
     (void)state;
     for (i = 0; i < sizeof lines / sizeof lines[0]; i++) {
@@ -191,8 +185,7 @@ static void every_line_that_is_not_lackeys_is_an_error_with_its_number(void **st
         int length = snprintf(text, sizeof text, "I  1000,4\n\n%s\nI  1004,4\n", lines[i]);
         (void)snprintf(error, sizeof error, "line 3: not a lackey line: \"%s\"", lines[i]);
         for (c = error; *c != '\0'; c++)
-            if (*c == '\r')
-                *c = '?';
+            if (*c == '\r') *c = '?';
         expect_error(text, (size_t)length, error);
         assert_true(reader.count == 1);
     }
@@ -203,11 +196,9 @@ static void an_error_shows_the_beginning_of_a_long_line(void **state)
     static char text[200000];
     (void)state;
     memset(text, 'a', sizeof text);
-    expect_error(text, sizeof text,
-                 "line 1: not a lackey line: \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...\"");
+    expect_error(text, sizeof text, "line 1: not a lackey line: \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...\"");
     text[100] = '\n';
-    expect_error(text, sizeof text,
-                 "line 1: not a lackey line: \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...\"");
+    expect_error(text, sizeof text, "line 1: not a lackey line: \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...\"");
 }
 
 static void text_that_can_not_be_a_whole_trace_is_an_error(void **state)
@@ -216,8 +207,7 @@ static void text_that_can_not_be_a_whole_trace_is_an_error(void **state)
         const char *text, *error;
     } cases[] = {
         {"", "line 0: the trace ends without one reference (was valgrind given --trace-mem=yes?)"},
-        {"==7== Lackey\n",
-         "line 1: the trace ends without one reference (was valgrind given --trace-mem=yes?)"},
+        {"==7== Lackey\n", "line 1: the trace ends without one reference (was valgrind given --trace-mem=yes?)"},
         {"I  1000,4\n L 20,1", "line 2: the trace ends within a line"},
         {"I  1000,0\n", "line 1: a size of 0 bytes is not within 1 to 4096"},
         {"I  1000,4097\n", "line 1: a size of 4097 bytes is not within 1 to 4096"},
@@ -245,19 +235,14 @@ static void damaged_packed_data_is_an_error_with_its_offset(void **state)
     PACKED_ERROR("", "byte 19: the packed trace is cut short");
     PACKED_ERROR("\x20\x10", "byte 21: the packed trace is cut short");
     PACKED_ERROR("\x80", "byte 20: nothing is remembered of this place in the program");
-    PACKED_ERROR("\x20\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02",
-                 "byte 30: a number has more than 64 bits");
-    PACKED_ERROR("\x20\xff\xff\xff\xff\xff\xff\xff\xff\xff\x81",
-                 "byte 30: a number has more than 64 bits");
+    PACKED_ERROR("\x20\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", "byte 30: a number has more than 64 bits");
+    PACKED_ERROR("\x20\xff\xff\xff\xff\xff\xff\xff\xff\xff\x81", "byte 30: a number has more than 64 bits");
     PACKED_ERROR("\x01\x00\x10", "byte 22: a size of 0 bytes is not within 1 to 4096");
     PACKED_ERROR("\x00\x81\x20\x10", "byte 23: a size of 4097 bytes is not within 1 to 4096");
-    PACKED_ERROR("\x00\x81\x80\x80\x80\x10\x10",
-                 "byte 26: a size of 4294967295 bytes is not within 1 to 4096");
+    PACKED_ERROR("\x00\x81\x80\x80\x80\x10\x10", "byte 26: a size of 4294967295 bytes is not within 1 to 4096");
     PACKED_ERROR("\x20\x01", "byte 21: the reference wraps past the last address");
-    PACKED_ERROR("\x20\x10\x00\x00\x02",
-                 "byte 24: the packed trace says it has 2 references, but has 1");
-    PACKED_ERROR("\x20\x10\x00\x00\x01\x00",
-                 "byte 25: there is more after the end of the packed trace");
+    PACKED_ERROR("\x20\x10\x00\x00\x02", "byte 24: the packed trace says it has 2 references, but has 1");
+    PACKED_ERROR("\x20\x10\x00\x00\x01\x00", "byte 25: there is more after the end of the packed trace");
     PACKED_ERROR("\x00\x00\x00", "byte 22: the trace ends without one reference "
                                  "(was valgrind given --trace-mem=yes?)");
 }
@@ -272,15 +257,13 @@ static void a_packed_trace_cut_anywhere_is_an_error(void **state)
     assert_non_null(file);
     assert_true(trace_pack_open(&writer, file));
     random_state = 7;
-    for (i = 0; i < 50; i++)
-        trace_pack(&writer, random_ref());
+    for (i = 0; i < 50; i++) trace_pack(&writer, random_ref());
     assert_true(trace_pack_close(&writer));
     rewind(file);
     length = fread(bytes, 1, sizeof bytes, file);
     fclose(file);
     assert_int_equal(read_all(file_of(bytes, length)), 0);
-    for (cut = 0; cut < length; cut++)
-        assert_int_equal(read_all(file_of(bytes, cut)), -1);
+    for (cut = 0; cut < length; cut++) assert_int_equal(read_all(file_of(bytes, cut)), -1);
 }
 
 static void random_bytes_never_break_the_reader(void **state)
@@ -345,11 +328,9 @@ static uint64_t number_in_readme(const char *name)
     (void)snprintf(start, sizeof start, "| %s |", name);
     while (number == 0 && fgets(line, (int)sizeof line, file) != NULL) {
         const char *c = line + strlen(start);
-        if (strncmp(line, start, strlen(start)) != 0)
-            continue;
+        if (strncmp(line, start, strlen(start)) != 0) continue;
         for (; *c == ' ' || *c == ',' || (*c >= '0' && *c <= '9'); c++)
-            if (*c >= '0')
-                number = number * 10 + (uint64_t)(*c - '0');
+            if (*c >= '0') number = number * 10 + (uint64_t)(*c - '0');
     }
     fclose(file);
     return number;
@@ -363,21 +344,18 @@ static void the_bundled_trace_has_the_references_its_readme_counts(void **state)
     FILE *gzip;
     int got, kind;
     (void)state;
-    if (system("command -v gzip > /dev/null") != 0)
-        skip(); /* no gzip here */
+    if (system("command -v gzip > /dev/null") != 0) skip(); /* no gzip here */
     gzip = popen("gzip -dc " BUNDLED, "r");
     assert_non_null(gzip);
     assert_true(trace_open(&reader, gzip));
     assert_true(reader.packed);
-    while ((got = trace_next(&reader, &ref)) > 0)
-        counts[ref.kind]++;
+    while ((got = trace_next(&reader, &ref)) > 0) counts[ref.kind]++;
     assert_string_equal(reader.error, "");
     assert_int_equal(got, 0);
     trace_close(&reader);
     assert_int_equal(pclose(gzip), 0);
     assert_true(reader.count >= 1000000);
-    for (kind = TRACE_FETCH; kind <= TRACE_MODIFY; kind++)
-        assert_true(counts[kind] == number_in_readme(names[kind]));
+    for (kind = TRACE_FETCH; kind <= TRACE_MODIFY; kind++) assert_true(counts[kind] == number_in_readme(names[kind]));
     assert_true(reader.count == number_in_readme("all"));
 }
 

@@ -9,25 +9,156 @@
 
 /* name; rules, rights, addresses; VA, PA and page bits; levels, index bits, leaf levels; entry bytes,
  * frame; valid, read, write, execute, user, global, accessed, dirty, huge; inverted; reserved */
-static const vmm_paging_t textbook = {
-    "one level, SUP READ WRITE", VMM_RULES_GENERIC, VMM_RIGHTS_LEAF, VMM_VADDR_ZERO, 14, 12, 6, 1, {8}, 0x1, 2, 10, 6,
-    0x1, 0x2, 0x4, 0, 0x8, 0, 0x10, 0x20, 0, /* SUP keeps user mode out */ 0x8, 0, 0};
-static const vmm_paging_t unequal = {
-    "two levels of 32 and 8", VMM_RULES_GENERIC, VMM_RIGHTS_LEAF, VMM_VADDR_WRAP, 13, 13, 5, 2, {5, 3}, 0x3, 2, 8, 8,
-    0x1, 0, 0x2, 0x4, 0x8, 0x10, 0x20, 0x40, 0x80, /* write-protect, no-execute, clean, not huge */ 0xc6, 0, 0};
-static const vmm_paging_t every = {
-    "three levels that all grant", VMM_RULES_GENERIC, VMM_RIGHTS_EVERY, VMM_VADDR_ZERO, 20, 20, 7, 3, {4, 6, 3}, 0x7, 4, 12,
-    13, 0x1, 0x200, 0x2, 0x400, 0x4, 0x100, 0x20, 0x40, 0x80, 0x400, 0x800, 0x10};
-static const vmm_paging_t x86_like = {
-    "four levels, no-execute at the top", VMM_RULES_GENERIC, VMM_RIGHTS_EVERY, VMM_VADDR_SIGN, 22, 40, 8, 4, {2, 3, 4, 5},
-    0x7, 8, 12, 32, 0x1, 0, 0x2, UINT64_C(1) << 63, 0x4, 0x100, 0x20, 0x40, 0x80, UINT64_C(1) << 63,
-    UINT64_C(1) << 52, 0x8};
-static const vmm_paging_t no_rights = {
-    "five levels of bare frames", VMM_RULES_GENERIC, VMM_RIGHTS_LEAF, VMM_VADDR_WRAP, 21, 32, 6, 5, {3, 3, 3, 3, 3}, 0x1, 4, 6,
-    26, 0x1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
-static const vmm_paging_t six = {
-    "six levels, huge pages at two", VMM_RULES_GENERIC, VMM_RIGHTS_EVERY, VMM_VADDR_ZERO, 17, 24, 6, 6, {1, 2, 3, 1, 2, 2},
-    0x15, 8, 16, 18, 0x1, 0x2, 0x4, 0x8, 0x10, 0x20, 0x40, 0x80, 0x100, 0xe, 0x8000, 0x4000};
+static const vmm_paging_t textbook = {"one level, SUP READ WRITE",
+                                      VMM_RULES_GENERIC,
+                                      VMM_RIGHTS_LEAF,
+                                      VMM_VADDR_ZERO,
+                                      14,
+                                      12,
+                                      6,
+                                      1,
+                                      {8},
+                                      0x1,
+                                      2,
+                                      10,
+                                      6,
+                                      0x1,
+                                      0x2,
+                                      0x4,
+                                      0,
+                                      0x8,
+                                      0,
+                                      0x10,
+                                      0x20,
+                                      0,
+                                      /* SUP keeps user mode out */ 0x8,
+                                      0,
+                                      0};
+static const vmm_paging_t unequal = {"two levels of 32 and 8",
+                                     VMM_RULES_GENERIC,
+                                     VMM_RIGHTS_LEAF,
+                                     VMM_VADDR_WRAP,
+                                     13,
+                                     13,
+                                     5,
+                                     2,
+                                     {5, 3},
+                                     0x3,
+                                     2,
+                                     8,
+                                     8,
+                                     0x1,
+                                     0,
+                                     0x2,
+                                     0x4,
+                                     0x8,
+                                     0x10,
+                                     0x20,
+                                     0x40,
+                                     0x80,
+                                     /* write-protect, no-execute, clean, not huge */ 0xc6,
+                                     0,
+                                     0};
+static const vmm_paging_t every = {"three levels that all grant",
+                                   VMM_RULES_GENERIC,
+                                   VMM_RIGHTS_EVERY,
+                                   VMM_VADDR_ZERO,
+                                   20,
+                                   20,
+                                   7,
+                                   3,
+                                   {4, 6, 3},
+                                   0x7,
+                                   4,
+                                   12,
+                                   13,
+                                   0x1,
+                                   0x200,
+                                   0x2,
+                                   0x400,
+                                   0x4,
+                                   0x100,
+                                   0x20,
+                                   0x40,
+                                   0x80,
+                                   0x400,
+                                   0x800,
+                                   0x10};
+static const vmm_paging_t x86_like = {"four levels, no-execute at the top",
+                                      VMM_RULES_GENERIC,
+                                      VMM_RIGHTS_EVERY,
+                                      VMM_VADDR_SIGN,
+                                      22,
+                                      40,
+                                      8,
+                                      4,
+                                      {2, 3, 4, 5},
+                                      0x7,
+                                      8,
+                                      12,
+                                      32,
+                                      0x1,
+                                      0,
+                                      0x2,
+                                      UINT64_C(1) << 63,
+                                      0x4,
+                                      0x100,
+                                      0x20,
+                                      0x40,
+                                      0x80,
+                                      UINT64_C(1) << 63,
+                                      UINT64_C(1) << 52,
+                                      0x8};
+static const vmm_paging_t no_rights = {"five levels of bare frames",
+                                       VMM_RULES_GENERIC,
+                                       VMM_RIGHTS_LEAF,
+                                       VMM_VADDR_WRAP,
+                                       21,
+                                       32,
+                                       6,
+                                       5,
+                                       {3, 3, 3, 3, 3},
+                                       0x1,
+                                       4,
+                                       6,
+                                       26,
+                                       0x1,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0};
+static const vmm_paging_t six = {"six levels, huge pages at two",
+                                 VMM_RULES_GENERIC,
+                                 VMM_RIGHTS_EVERY,
+                                 VMM_VADDR_ZERO,
+                                 17,
+                                 24,
+                                 6,
+                                 6,
+                                 {1, 2, 3, 1, 2, 2},
+                                 0x15,
+                                 8,
+                                 16,
+                                 18,
+                                 0x1,
+                                 0x2,
+                                 0x4,
+                                 0x8,
+                                 0x10,
+                                 0x20,
+                                 0x40,
+                                 0x80,
+                                 0x100,
+                                 0xe,
+                                 0x8000,
+                                 0x4000};
 
 static const vmm_paging_t *const formats[] = {&textbook, &unequal, &every, &x86_like, &no_rights, &six, &vmm_two_level};
 #define FORMATS (sizeof formats / sizeof formats[0])
@@ -51,8 +182,10 @@ static bool yes(uint64_t pte, uint64_t bit)
 
 static unsigned rights_in(uint64_t pte)
 {
-    return (p->read == 0 || yes(pte, p->read) ? (unsigned)VMM_R : 0u) | (p->write == 0 || yes(pte, p->write) ? (unsigned)VMM_W : 0u) |
-           (p->execute == 0 || yes(pte, p->execute) ? (unsigned)VMM_X : 0u) | (p->user == 0 || yes(pte, p->user) ? (unsigned)VMM_U : 0u);
+    return (p->read == 0 || yes(pte, p->read) ? (unsigned)VMM_R : 0u) |
+           (p->write == 0 || yes(pte, p->write) ? (unsigned)VMM_W : 0u) |
+           (p->execute == 0 || yes(pte, p->execute) ? (unsigned)VMM_X : 0u) |
+           (p->user == 0 || yes(pte, p->user) ? (unsigned)VMM_U : 0u);
 }
 
 static uint64_t page_bits(unsigned level)
@@ -162,7 +295,8 @@ static uint64_t some_entry(void)
 {
     const uint64_t frames = window.size >> p->page_shift;
     uint64_t ppn = chance(97) ? helper_random(&seed) % frames : helper_random(&seed);
-    if (chance(60)) ppn &= ~vmm_low_mask((unsigned)(page_bits((unsigned)(helper_random(&seed) % p->levels)) - p->page_shift));
+    if (chance(60))
+        ppn &= ~vmm_low_mask((unsigned)(page_bits((unsigned)(helper_random(&seed) % p->levels)) - p->page_shift));
     return (ppn & vmm_low_mask(p->ppn_bits)) << p->ppn_lsb | (chance(97) ? p->valid : 0) | granted(p->read, 90) |
            granted(p->write, 90) | granted(p->execute, 90) | granted(p->user, 90) | granted(p->global, 50) |
            granted(p->accessed, 50) | granted(p->dirty, 50) | granted(p->huge, 15) | (chance(1) ? p->reserved : 0) |
@@ -229,7 +363,7 @@ static void compare_walk(void)
         assert_int_equal(fault.rule, want.rule);
         assert_int_equal(fault.kind, no_memory ? VMM_ACCESS_FAULT : VMM_PAGE_FAULT);
         assert_int_equal(fault.level, want.level);
-        assert_int_equal(fault.vaddr, va);
+        assert_int_equal(fault.vaddr, p->vaddr_rule == VMM_VADDR_WRAP ? va % (UINT64_C(1) << p->vaddr_bits) : va);
         assert_int_equal(fault.pte_addr, want.pte_addr);
         if (want.rule != VMM_RULE_PADDR_WIDTH) assert_int_equal(fault.pte, want.pte);
     }
@@ -251,24 +385,33 @@ static void every_format_walks_as_its_descriptor_says(void **state)
 }
 
 /* The same through stamped instances and their caches, flushed only after window has changed. */
-#define PLAIN(NAME, format, ...)                                                      \
-    static const vmm_arch_t NAME##_arch = VMM_ARCH_OF(format);                        \
-    VMM_MMU(NAME, VMM_ARCH_PLAIN(NAME##_arch), __VA_ARGS__)                           \
-    static NAME##_mmu_t NAME##_it;                                                    \
-    static void NAME##_begin(void)                                                    \
-    {                                                                                 \
-        begin(&(format));                                                             \
-        assert_int_equal(NAME##_init(&NAME##_it, &window), VMM_OK);                   \
-    }                                                                                 \
-    static void NAME##_flush(void) { NAME##_flush_all(&NAME##_it); }                  \
-    static void NAME##_user(bool user) { NAME##_set_user(&NAME##_it, user); }         \
-    static vmm_status_t NAME##_go(unsigned access, uint64_t va, uint8_t *v)           \
-    {                                                                                 \
-        return access == VMM_WRITE   ? NAME##_store8(&NAME##_it, va, *v)              \
-               : access == VMM_FETCH ? NAME##_fetch8(&NAME##_it, va, v)               \
-                                     : NAME##_load8(&NAME##_it, va, v);               \
+#define PLAIN(NAME, format, ...)                                                                                       \
+    static const vmm_arch_t NAME##_arch = VMM_ARCH_OF(format);                                                         \
+    VMM_MMU(NAME, VMM_ARCH_PLAIN(NAME##_arch), __VA_ARGS__)                                                            \
+    static NAME##_mmu_t NAME##_it;                                                                                     \
+    static void NAME##_begin(void)                                                                                     \
+    {                                                                                                                  \
+        begin(&(format));                                                                                              \
+        assert_int_equal(NAME##_init(&NAME##_it, &window), VMM_OK);                                                    \
+    }                                                                                                                  \
+    static void NAME##_flush(void)                                                                                     \
+    {                                                                                                                  \
+        NAME##_flush_all(&NAME##_it);                                                                                  \
+    }                                                                                                                  \
+    static void NAME##_user(bool user)                                                                                 \
+    {                                                                                                                  \
+        NAME##_set_user(&NAME##_it, user);                                                                             \
+    }                                                                                                                  \
+    static vmm_status_t NAME##_go(unsigned access, uint64_t va, uint8_t *v)                                            \
+    {                                                                                                                  \
+        return access == VMM_WRITE   ? NAME##_store8(&NAME##_it, va, *v)                                               \
+               : access == VMM_FETCH ? NAME##_fetch8(&NAME##_it, va, v)                                                \
+                                     : NAME##_load8(&NAME##_it, va, v);                                                \
     }
-#define PLAIN_ROW(NAME) {NAME##_begin, NAME##_flush, NAME##_user, NAME##_go, &NAME##_it.fault}
+#define PLAIN_ROW(NAME)                                                                                                \
+    {                                                                                                                  \
+        NAME##_begin, NAME##_flush, NAME##_user, NAME##_go, &NAME##_it.fault                                           \
+    }
 
 PLAIN(textbook_tlb, textbook, VMM_STAGES_TLB(4, 4, VMM_LRU))
 PLAIN(unequal_fast, unequal, VMM_STAGES(16, 2, 4, 0, 0, VMM_LRU))
@@ -284,8 +427,8 @@ static const struct {
     void (*user)(bool user);
     vmm_status_t (*access)(unsigned access, uint64_t va, uint8_t *value);
     const vmm_fault_t *fault;
-} stamped[] = {PLAIN_ROW(textbook_tlb), PLAIN_ROW(unequal_fast), PLAIN_ROW(unequal_both), PLAIN_ROW(every_fast),
-               PLAIN_ROW(every_tlb), PLAIN_ROW(x86_like_fast), PLAIN_ROW(six_tlb)};
+} stamped[] = {PLAIN_ROW(textbook_tlb), PLAIN_ROW(unequal_fast),  PLAIN_ROW(unequal_both), PLAIN_ROW(every_fast),
+               PLAIN_ROW(every_tlb),    PLAIN_ROW(x86_like_fast), PLAIN_ROW(six_tlb)};
 
 static void caches_change_nothing_that_an_access_does(void **state)
 {
@@ -342,10 +485,13 @@ static void rights_add_up_over_the_levels_only_where_every_level_grants(void **s
                     const uint64_t all = p->read | p->write | p->execute | p->user;
                     uint64_t bits = (all ^ p->inverted) & (all | p->huge);
                     if (level == lacking) bits ^= rights[which];
-                    write_both(level << shift, p->valid | bits | (uint64_t)(level ? (level - 1u) << shift >> p->page_shift : 1u) << p->ppn_lsb,
+                    write_both(level << shift,
+                               p->valid | bits |
+                                   (uint64_t)(level ? (level - 1u) << shift >> p->page_shift : 1u) << p->ppn_lsb,
                                true);
                 }
-                assert_int_equal(vmm_walk(p, &window, (uint64_t)(p->levels - 1u) << shift, &judge, access[which], 0, &t, &fault, NULL, NULL),
+                assert_int_equal(vmm_walk(p, &window, (uint64_t)(p->levels - 1u) << shift, &judge, access[which], 0, &t,
+                                          &fault, NULL, NULL),
                                  refused ? VMM_FAULT : VMM_OK);
                 if (refused) assert_int_equal(fault.rule, rules[which]);
                 if (refused) assert_int_equal(fault.level, 0);
@@ -355,8 +501,31 @@ static void rights_add_up_over_the_levels_only_where_every_level_grants(void **s
 
 static void a_canonical_address_obeys_the_rule_of_its_format(void **state)
 {
-    static const vmm_paging_t whole = {"64 bits", VMM_RULES_GENERIC, VMM_RIGHTS_LEAF, VMM_VADDR_SIGN, 64, 32, 30, 2, {20, 14},
-                                       0x1, 8, 12, 2, 0x1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const vmm_paging_t whole = {"64 bits",
+                                       VMM_RULES_GENERIC,
+                                       VMM_RIGHTS_LEAF,
+                                       VMM_VADDR_SIGN,
+                                       64,
+                                       32,
+                                       30,
+                                       2,
+                                       {20, 14},
+                                       0x1,
+                                       8,
+                                       12,
+                                       2,
+                                       0x1,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0};
     static const struct {
         const vmm_paging_t *p;
         uint64_t va, made;
@@ -410,7 +579,8 @@ static void huge_pages_stand_where_leaf_levels_says_and_nowhere_else(void **stat
             }
             above = p->levels - 1u - level;
             at = above ? window.size - above * UINT64_C(0x400) : 0;
-            assert_int_equal(vmm_walk(p, &window, at, &judge, VMM_READ, va, &t, &fault, NULL, NULL), may ? VMM_OK : VMM_FAULT);
+            assert_int_equal(vmm_walk(p, &window, at, &judge, VMM_READ, va, &t, &fault, NULL, NULL),
+                             may ? VMM_OK : VMM_FAULT);
             if (may) assert_int_equal(t.paddr, va);
             if (may) assert_int_equal(t.page_shift, page_bits(level));
             if (!may) assert_int_equal(fault.rule, VMM_RULE_NO_LEAF);
@@ -439,6 +609,105 @@ static void peeking_writes_nothing_and_tells_what_an_access_would_meet(void **st
         }
 }
 
+/* A format of which a test breaks one field at a time. */
+static vmm_paging_t broken;
+static const vmm_arch_t broken_arch = VMM_ARCH_OF(broken);
+VMM_MMU(broken_one, VMM_ARCH_PLAIN(broken_arch), VMM_STAGES_TLB(2, 2, VMM_LRU))
+VMM_TABLES(broken_tree, broken)
+static unsigned calls;
+
+static int take_none(void *user, uint64_t bytes, vmm_paddr_t *table)
+{
+    (void)user;
+    (void)bytes;
+    (void)table;
+    calls++;
+    return -1;
+}
+
+static int visit_none(void *user, const vmm_mapping_t *mapping)
+{
+    (void)user;
+    (void)mapping;
+    calls++;
+    return 0;
+}
+
+static const struct {
+    const char *what;
+    size_t field;
+    uint8_t value;
+} breaks[] = {
+    {"no level", offsetof(vmm_paging_t, levels), 0},
+    {"seven levels", offsetof(vmm_paging_t, levels), 7},
+    {"the last level not counted", offsetof(vmm_paging_t, levels), 2},
+    {"level 0 without an index", offsetof(vmm_paging_t, index_bits), 0},
+    {"29 index bits at level 0", offsetof(vmm_paging_t, index_bits), 29},
+    {"29 index bits at level 2", offsetof(vmm_paging_t, index_bits) + 2, 29},
+    {"index bits above the levels", offsetof(vmm_paging_t, index_bits) + 3, 1},
+    {"a VA wider than its parts", offsetof(vmm_paging_t, vaddr_bits), 21},
+    {"a VA narrower than its parts", offsetof(vmm_paging_t, vaddr_bits), 19},
+    {"a VA of no bits", offsetof(vmm_paging_t, vaddr_bits), 0},
+    {"a VA of 65 bits", offsetof(vmm_paging_t, vaddr_bits), 65},
+    {"pages of 4 bytes", offsetof(vmm_paging_t, page_shift), 2},
+    {"pages of 2 GiB", offsetof(vmm_paging_t, page_shift), 31},
+    {"a frame number above the entry", offsetof(vmm_paging_t, ppn_lsb), 20},
+    {"a frame number wider than the entry", offsetof(vmm_paging_t, ppn_bits), 21},
+    {"entries of 3 bytes", offsetof(vmm_paging_t, pte_bytes), 3},
+    {"entries of 16 bytes", offsetof(vmm_paging_t, pte_bytes), 16},
+};
+#define BREAKS (sizeof breaks / sizeof breaks[0])
+
+/* Breaks a good format in one way; the last two are of the valid bit. */
+static void break_format(size_t way)
+{
+    broken = every;
+    if (way < BREAKS) memcpy((uint8_t *)&broken + breaks[way].field, &breaks[way].value, 1);
+    if (way == BREAKS) broken.valid = 0;
+    if (way == BREAKS + 1) broken.inverted |= broken.valid;
+}
+
+static void a_format_that_breaks_an_invariant_is_refused_by_init_and_every_edit(void **state)
+{
+    static broken_one_mmu_t it;
+    vmm_tables_t tables;
+    vmm_mapping_t mapping;
+    uint64_t merged = 99;
+    size_t way;
+    (void)state;
+    begin(&every);
+    memset(&tables, 0, sizeof tables);
+    tables.memory = &window;
+    tables.take = take_none;
+    calls = 0;
+    for (way = 0; way < BREAKS + 2; way++) {
+        break_format(way);
+        if (!vmm_paging_check(&broken))
+            fail_msg("not refused: %s", way < BREAKS ? breaks[way].what : "a wrong valid bit");
+        assert_int_equal(vmm_paging_check(&broken), VMM_E_ARGUMENT);
+        assert_int_equal(broken_one_init(&it, &window), VMM_E_ARGUMENT);
+        assert_int_equal(broken_tree_create(&tables), VMM_E_ARGUMENT);
+        assert_int_equal(broken_tree_map(&tables, 0, 0, 128, VMM_R | VMM_W | VMM_X | VMM_U), VMM_E_ARGUMENT);
+        assert_int_equal(broken_tree_unmap(&tables, 0, 128), VMM_E_ARGUMENT);
+        assert_int_equal(broken_tree_protect(&tables, 0, 128, VMM_R | VMM_W | VMM_X | VMM_U), VMM_E_ARGUMENT);
+        assert_int_equal(broken_tree_query(&tables, 0, &mapping), VMM_E_ARGUMENT);
+        assert_int_equal(broken_tree_visit(&tables, visit_none, NULL), VMM_E_ARGUMENT);
+        assert_int_equal(broken_tree_merge(&tables, 0, 128, &merged), VMM_E_ARGUMENT);
+        assert_int_equal(broken_tree_destroy(&tables), VMM_E_ARGUMENT);
+    }
+    assert_int_equal(calls, 0);
+    assert_memory_equal(ours, theirs, sizeof ours);
+}
+
+static void every_format_that_walks_passes_the_check(void **state)
+{
+    static const vmm_paging_t *const riscv[] = {&vmm_sv32, &vmm_sv39, &vmm_sv48, &vmm_sv57, &vmm_paging_of_options};
+    size_t f;
+    (void)state;
+    for (f = 0; f < FORMATS; f++) assert_int_equal(vmm_paging_check(formats[f]), VMM_OK);
+    for (f = 0; f < sizeof riscv / sizeof riscv[0]; f++) assert_int_equal(vmm_paging_check(riscv[f]), VMM_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,6 +717,8 @@ int main(void)
         cmocka_unit_test(a_canonical_address_obeys_the_rule_of_its_format),
         cmocka_unit_test(huge_pages_stand_where_leaf_levels_says_and_nowhere_else),
         cmocka_unit_test(peeking_writes_nothing_and_tells_what_an_access_would_meet),
+        cmocka_unit_test(every_format_that_walks_passes_the_check),
+        cmocka_unit_test(a_format_that_breaks_an_invariant_is_refused_by_init_and_every_edit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

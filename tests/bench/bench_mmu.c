@@ -124,81 +124,81 @@ static __attribute__((noinline)) void hand_flush_page(hand_t *m, uint64_t va)
 /* One loop serves both: LOAD and STORE are inlined, as a user's would be. */
 #define HIT_PAGES 64
 #define ROUNDS 2000
-#define LOOP_HIT(NAME, TYPE, LOAD)                                                                        \
-    static __attribute__((noinline)) uint64_t NAME(void *data)                                            \
-    {                                                                                                     \
-        TYPE *m = (TYPE *)data;                                                                           \
-        uint64_t sum = 0, va, word;                                                                       \
-        int round;                                                                                        \
-        for (round = 0; round < ROUNDS; round++)                                                          \
-            for (va = MAPPED; va < MAPPED + HIT_PAGES * (PAGE + 64); va += PAGE + 64) {                   \
-                if (LOAD(m, va, &word)) abort();                                                          \
-                sum += word;                                                                              \
-            }                                                                                             \
-        return sum;                                                                                       \
+#define LOOP_HIT(NAME, TYPE, LOAD)                                                                                     \
+    static __attribute__((noinline)) uint64_t NAME(void *data)                                                         \
+    {                                                                                                                  \
+        TYPE *m = (TYPE *)data;                                                                                        \
+        uint64_t sum = 0, va, word;                                                                                    \
+        int round;                                                                                                     \
+        for (round = 0; round < ROUNDS; round++)                                                                       \
+            for (va = MAPPED; va < MAPPED + HIT_PAGES * (PAGE + 64); va += PAGE + 64) {                                \
+                if (LOAD(m, va, &word)) abort();                                                                       \
+                sum += word;                                                                                           \
+            }                                                                                                          \
+        return sum;                                                                                                    \
     }
-#define LOOP_STORE(NAME, TYPE, STORE)                                                                     \
-    static __attribute__((noinline)) uint64_t NAME(void *data)                                            \
-    {                                                                                                     \
-        TYPE *m = (TYPE *)data;                                                                           \
-        uint64_t va;                                                                                      \
-        int round;                                                                                        \
-        for (round = 0; round < ROUNDS; round++)                                                          \
-            for (va = MAPPED; va < MAPPED + HIT_PAGES * (PAGE + 64); va += PAGE + 64)                     \
-                if (STORE(m, va, 0)) abort();                                                             \
-        return va;                                                                                        \
+#define LOOP_STORE(NAME, TYPE, STORE)                                                                                  \
+    static __attribute__((noinline)) uint64_t NAME(void *data)                                                         \
+    {                                                                                                                  \
+        TYPE *m = (TYPE *)data;                                                                                        \
+        uint64_t va;                                                                                                   \
+        int round;                                                                                                     \
+        for (round = 0; round < ROUNDS; round++)                                                                       \
+            for (va = MAPPED; va < MAPPED + HIT_PAGES * (PAGE + 64); va += PAGE + 64)                                  \
+                if (STORE(m, va, 0)) abort();                                                                          \
+        return va;                                                                                                     \
     }
 #define CHASE_STEPS 100000
-#define LOOP_CHASE(NAME, TYPE, LOAD)                                                                      \
-    static __attribute__((noinline)) uint64_t NAME(void *data)                                            \
-    {                                                                                                     \
-        TYPE *m = (TYPE *)data;                                                                           \
-        uint64_t va = MAPPED + 2048;                                                                      \
-        int step;                                                                                         \
-        for (step = 0; step < CHASE_STEPS; step++)                                                        \
-            if (LOAD(m, va, &va)) abort();                                                                \
-        return va;                                                                                        \
+#define LOOP_CHASE(NAME, TYPE, LOAD)                                                                                   \
+    static __attribute__((noinline)) uint64_t NAME(void *data)                                                         \
+    {                                                                                                                  \
+        TYPE *m = (TYPE *)data;                                                                                        \
+        uint64_t va = MAPPED + 2048;                                                                                   \
+        int step;                                                                                                      \
+        for (step = 0; step < CHASE_STEPS; step++)                                                                     \
+            if (LOAD(m, va, &va)) abort();                                                                             \
+        return va;                                                                                                     \
     }
 #define CONFLICT_ROUNDS 50000
-#define LOOP_CONFLICT(NAME, TYPE, LOAD)                                                                   \
-    static __attribute__((noinline)) uint64_t NAME(void *data)                                            \
-    {                                                                                                     \
-        TYPE *m = (TYPE *)data;                                                                           \
-        uint64_t sum = 0, word;                                                                           \
-        int round;                                                                                        \
-        for (round = 0; round < CONFLICT_ROUNDS; round++) {                                               \
-            if (LOAD(m, MAPPED, &word)) abort();                                                          \
-            sum += word;                                                                                  \
-            if (LOAD(m, MAPPED + 256 * PAGE, &word)) abort();                                             \
-            sum += word;                                                                                  \
-        }                                                                                                 \
-        return sum;                                                                                       \
+#define LOOP_CONFLICT(NAME, TYPE, LOAD)                                                                                \
+    static __attribute__((noinline)) uint64_t NAME(void *data)                                                         \
+    {                                                                                                                  \
+        TYPE *m = (TYPE *)data;                                                                                        \
+        uint64_t sum = 0, word;                                                                                        \
+        int round;                                                                                                     \
+        for (round = 0; round < CONFLICT_ROUNDS; round++) {                                                            \
+            if (LOAD(m, MAPPED, &word)) abort();                                                                       \
+            sum += word;                                                                                               \
+            if (LOAD(m, MAPPED + 256 * PAGE, &word)) abort();                                                          \
+            sum += word;                                                                                               \
+        }                                                                                                              \
+        return sum;                                                                                                    \
     }
 #define MISS_ROUNDS 80
 #define MISS_PAGES 1024 /* four times the front, yet few enough for the host's own TLB */
-#define LOOP_MISS(NAME, TYPE, LOAD)                                                                       \
-    static __attribute__((noinline)) uint64_t NAME(void *data)                                            \
-    {                                                                                                     \
-        TYPE *m = (TYPE *)data;                                                                           \
-        uint64_t sum = 0, va, word;                                                                       \
-        int round;                                                                                        \
-        for (round = 0; round < MISS_ROUNDS; round++)                                                     \
-            for (va = MAPPED; va < MAPPED + MISS_PAGES * (PAGE + 64); va += PAGE + 64) {                        \
-                if (LOAD(m, va, &word)) abort();                                                          \
-                sum += word;                                                                              \
-            }                                                                                             \
-        return sum;                                                                                       \
+#define LOOP_MISS(NAME, TYPE, LOAD)                                                                                    \
+    static __attribute__((noinline)) uint64_t NAME(void *data)                                                         \
+    {                                                                                                                  \
+        TYPE *m = (TYPE *)data;                                                                                        \
+        uint64_t sum = 0, va, word;                                                                                    \
+        int round;                                                                                                     \
+        for (round = 0; round < MISS_ROUNDS; round++)                                                                  \
+            for (va = MAPPED; va < MAPPED + MISS_PAGES * (PAGE + 64); va += PAGE + 64) {                               \
+                if (LOAD(m, va, &word)) abort();                                                                       \
+                sum += word;                                                                                           \
+            }                                                                                                          \
+        return sum;                                                                                                    \
     }
 #define FAULT_ROUNDS 100000
-#define LOOP_FAULT(NAME, TYPE, LOAD)                                                                      \
-    static __attribute__((noinline)) uint64_t NAME(void *data)                                            \
-    {                                                                                                     \
-        TYPE *m = (TYPE *)data;                                                                           \
-        uint64_t sum = 0, word = 0;                                                                       \
-        int round;                                                                                        \
-        for (round = 0; round < FAULT_ROUNDS; round++)                                                    \
-            if (LOAD(m, MAPPED + (PAGES - 64 + (unsigned)(round & 63)) * PAGE, &word)) sum++;                  \
-        return sum;                                                                                       \
+#define LOOP_FAULT(NAME, TYPE, LOAD)                                                                                   \
+    static __attribute__((noinline)) uint64_t NAME(void *data)                                                         \
+    {                                                                                                                  \
+        TYPE *m = (TYPE *)data;                                                                                        \
+        uint64_t sum = 0, word = 0;                                                                                    \
+        int round;                                                                                                     \
+        for (round = 0; round < FAULT_ROUNDS; round++)                                                                 \
+            if (LOAD(m, MAPPED + (PAGES - 64 + (unsigned)(round & 63)) * PAGE, &word)) sum++;                          \
+        return sum;                                                                                                    \
     }
 
 LOOP_HIT(our_hit, rv_mmu_t, rv_load64)
@@ -346,7 +346,8 @@ int main(void)
     tables.memory = &memory;
     tables.take = take_frame;
     tables.give = give_frame;
-    if (rv_create(&tables) || rv_map(&tables, MAPPED, BASE + (UINT64_C(32) << 20), (PAGES - 64) * PAGE, RIGHTS | VMM_NO_HUGE))
+    if (rv_create(&tables) ||
+        rv_map(&tables, MAPPED, BASE + (UINT64_C(32) << 20), (PAGES - 64) * PAGE, RIGHTS | VMM_NO_HUGE))
         return 1;
     if (rv_init(&mmu, &memory) || rv_set_satp(&mmu, UINT64_C(8) << 60 | tables.root >> 12)) return 1;
     hand.ram = ram;

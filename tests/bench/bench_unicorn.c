@@ -135,8 +135,8 @@ static uint32_t csrw(uint32_t csr, uint32_t rs1)
 static uint32_t bnez(uint32_t rs1, int32_t offset)
 {
     const uint32_t o = (uint32_t)offset;
-    return (o >> 12 & 1) << 31 | (o >> 5 & 63) << 25 | rs1 << 15 | 1u << 12 | (o >> 1 & 15) << 8 |
-           (o >> 11 & 1) << 7 | 0x63;
+    return (o >> 12 & 1) << 31 | (o >> 5 & 63) << 25 | rs1 << 15 | 1u << 12 | (o >> 1 & 15) << 8 | (o >> 11 & 1) << 7 |
+           0x63;
 }
 
 static uint64_t emit(uint64_t at, uint32_t instruction)
@@ -166,8 +166,7 @@ static void emit_loop(enum kind kind)
         case STORE: at = emit(at, sd(A3, A0)); break;
         default: at = emit(at, addi(A2, A2, 1)); break;
         }
-        if (kind == LOAD || kind == LOAD_LESS)
-            at = emit(at, add(A2, A2, A1));
+        if (kind == LOAD || kind == LOAD_LESS) at = emit(at, add(A2, A2, A1));
         at = emit(at, add(A0, A0, S0));
     }
     at = emit(at, addi(T1, T1, -1));
@@ -180,18 +179,15 @@ static void emit_loop(enum kind kind)
 
 static void set(int reg, uint64_t value)
 {
-    if (uc_reg_write(uc, UC_RISCV_REG_X0 + reg, &value))
-        trouble = "a register cannot be written";
+    if (uc_reg_write(uc, UC_RISCV_REG_X0 + reg, &value)) trouble = "a register cannot be written";
 }
 
 static void run_until(uint64_t from, uint64_t until)
 {
     uint64_t pc = 0;
     const uc_err error = uc_emu_start(uc, from, until, 0, 0);
-    if (error)
-        trouble = uc_strerror(error);
-    else if (uc_reg_read(uc, UC_RISCV_REG_PC, &pc) || pc != until)
-        trouble = "the guest did not arrive at its end";
+    if (error) trouble = uc_strerror(error);
+    else if (uc_reg_read(uc, UC_RISCV_REG_PC, &pc) || pc != until) trouble = "the guest did not arrive at its end";
 }
 
 /* From M-mode to S-mode under Sv39, by the guest's own instructions. */
@@ -223,8 +219,7 @@ static uint64_t their_run(void *data)
     set(A2, 0);
     set(A3, STORED);
     run_until(loop_start(w->kind), loop_end[w->kind]);
-    if (uc_reg_read(uc, UC_RISCV_REG_X0 + A2, &sum) || sum != w->sum)
-        trouble = "the guest's sum is wrong";
+    if (uc_reg_read(uc, UC_RISCV_REG_X0 + A2, &sum) || sum != w->sum) trouble = "the guest's sum is wrong";
     return sum;
 }
 
@@ -235,12 +230,10 @@ static inline __attribute__((always_inline)) uint64_t our_loads(const work_t *w,
     uint64_t sum = 0, round, va, word;
     for (round = 0; round < w->rounds; round++)
         for (va = MAPPED; va < MAPPED + pages * STRIDE; va += STRIDE) {
-            if (rv_load64(m, va, &word))
-                abort();
+            if (rv_load64(m, va, &word)) abort();
             sum += word;
         }
-    if (sum != w->sum)
-        abort();
+    if (sum != w->sum) abort();
     return sum;
 }
 
@@ -261,8 +254,7 @@ static uint64_t our_store(void *data)
     uint64_t round, va;
     for (round = 0; round < w->rounds; round++)
         for (va = MAPPED; va < MAPPED + HIT_PAGES * STRIDE; va += STRIDE)
-            if (rv_store64(m, va, STORED))
-                abort();
+            if (rv_store64(m, va, STORED)) abort();
     return 0;
 }
 
@@ -276,8 +268,7 @@ static uint8_t *word_of(uint64_t page)
 static uint8_t *entry_of(uint64_t page)
 {
     vmm_mapping_t mapping;
-    if (rv_query(&tables, MAPPED + page * STRIDE, &mapping))
-        abort();
+    if (rv_query(&tables, MAPPED + page * STRIDE, &mapping)) abort();
     return vmm_mem_host(&memory, mapping.pte_addr, 8);
 }
 
@@ -309,8 +300,7 @@ static void check_stored(uint64_t pages)
     uint64_t page, word;
     for (page = 0; page < MISS_PAGES; page++) {
         memcpy(&word, word_of(page), 8);
-        if ((word == STORED) != (page < pages))
-            trouble = "the guest stored elsewhere";
+        if ((word == STORED) != (page < pages)) trouble = "the guest stored elsewhere";
     }
 }
 
@@ -330,8 +320,7 @@ static uint64_t fill_words(uint64_t pages)
 
 static int prepare(work_t *with, work_t *without, enum kind kind, uint64_t pages, uint64_t rounds)
 {
-    const uint64_t words = fill_words(pages),
-                   addresses = pages * (MAPPED + 1) + STRIDE * (pages * (pages - 1) / 2);
+    const uint64_t words = fill_words(pages), addresses = pages * (MAPPED + 1) + STRIDE * (pages * (pages - 1) / 2);
     with->mmu = without->mmu = &mmu;
     with->kind = kind;
     without->kind = kind == LOAD ? LOAD_LESS : STORE_LESS;
@@ -341,18 +330,15 @@ static int prepare(work_t *with, work_t *without, enum kind kind, uint64_t pages
     without->sum = rounds * (kind == LOAD ? addresses : pages);
     their_run(with);
     their_run(without);
-    if (kind == STORE)
-        check_stored(pages);
+    if (kind == STORE) check_stored(pages);
     return trouble != NULL;
 }
 
 /* `walks`: how many of the pages a round of Unicorn's must walk for. `limit`: with more nanoseconds than
  * this there is no row; 0: any. Returns what an access took Unicorn, 0 when that is not known. */
-static double compare(const char *name, enum kind kind, uint64_t pages, uint64_t rounds,
-                      uint64_t walks, double limit)
+static double compare(const char *name, enum kind kind, uint64_t pages, uint64_t rounds, uint64_t walks, double limit)
 {
-    double one[BENCH_TURNS], other[BENCH_TURNS], ratio[BENCH_TURNS], whole[BENCH_TURNS],
-        rest[BENCH_TURNS];
+    double one[BENCH_TURNS], other[BENCH_TURNS], ratio[BENCH_TURNS], whole[BENCH_TURNS], rest[BENCH_TURNS];
     const double accesses = (double)pages * (double)rounds;
     const bench_run_t ours = kind == STORE ? our_store : pages == HIT_PAGES ? our_hit : our_miss;
     uint64_t before = 0, after = 0;
@@ -360,8 +346,7 @@ static double compare(const char *name, enum kind kind, uint64_t pages, uint64_t
     double theirs;
     int turn;
     trouble = NULL;
-    if (!prepare(&with, &without, kind, pages, rounds))
-        before = walks_of(&with);
+    if (!prepare(&with, &without, kind, pages, rounds)) before = walks_of(&with);
     bench_once(ours, &with, accesses);
     for (turn = 0; turn < BENCH_TURNS && !trouble; turn++) {
         one[turn] = bench_once(ours, &with, accesses);
@@ -370,19 +355,16 @@ static double compare(const char *name, enum kind kind, uint64_t pages, uint64_t
         other[turn] = whole[turn] - rest[turn];
         ratio[turn] = one[turn] / other[turn];
     }
-    if (kind == STORE)
-        fill_words(pages); /* ours stored the same words */
-    if (!trouble)
-        after = walks_of(&with);
-    if (kind == STORE && !trouble)
-        check_stored(pages);
+    if (kind == STORE) fill_words(pages); /* ours stored the same words */
+    if (!trouble) after = walks_of(&with);
+    if (kind == STORE && !trouble) check_stored(pages);
     if (trouble) {
         printf("%-18s no row: %s\n", name, trouble);
         return 0;
     }
     if (before != walks || after != walks) {
-        printf("%-18s no row: Unicorn walked for %u, then %u of %u pages\n", name, (unsigned)before,
-               (unsigned)after, (unsigned)pages);
+        printf("%-18s no row: Unicorn walked for %u, then %u of %u pages\n", name, (unsigned)before, (unsigned)after,
+               (unsigned)pages);
         return 0;
     }
     theirs = bench_median(other, BENCH_TURNS);
@@ -392,11 +374,9 @@ static double compare(const char *name, enum kind kind, uint64_t pages, uint64_t
                name, theirs, bench_median(one, BENCH_TURNS));
         return theirs;
     }
-    bench_row(name, bench_median(one, BENCH_TURNS), "ns", "unicorn", theirs,
-              bench_median(ratio, BENCH_TURNS));
-    printf("%18s whole loops: ours %.2f, theirs %.2f (%.2f with addi)\n", "",
-           bench_median(one, BENCH_TURNS), bench_median(whole, BENCH_TURNS),
-           bench_median(rest, BENCH_TURNS));
+    bench_row(name, bench_median(one, BENCH_TURNS), "ns", "unicorn", theirs, bench_median(ratio, BENCH_TURNS));
+    printf("%18s whole loops: ours %.2f, theirs %.2f (%.2f with addi)\n", "", bench_median(one, BENCH_TURNS),
+           bench_median(whole, BENCH_TURNS), bench_median(rest, BENCH_TURNS));
     return theirs;
 }
 
@@ -413,18 +393,15 @@ static int set_up(void)
 {
     int kind;
     uint8_t *ram = (uint8_t *)aligned_alloc(PAGE, RAM_BYTES);
-    if (!ram)
-        return 1;
+    if (!ram) return 1;
     memset(ram, 0, RAM_BYTES);
     memory.ram = ram;
     memory.base = BASE;
     memory.size = RAM_BYTES;
     tables.memory = &memory;
     tables.take = take_frame;
-    for (kind = 0; kind < KINDS; kind++)
-        emit_loop((enum kind)kind);
-    return rv_create(&tables) ||
-           rv_map(&tables, MAPPED, DATA, SPAN, VMM_R | VMM_W | MARKS | VMM_NO_HUGE) ||
+    for (kind = 0; kind < KINDS; kind++) emit_loop((enum kind)kind);
+    return rv_create(&tables) || rv_map(&tables, MAPPED, DATA, SPAN, VMM_R | VMM_W | MARKS | VMM_NO_HUGE) ||
            rv_map(&tables, CODE, CODE, (1 + KINDS) * PAGE, VMM_R | VMM_X | MARKS | VMM_NO_HUGE) ||
            rv_init(&mmu, &memory) || rv_set_satp(&mmu, UINT64_C(8) << 60 | tables.root >> 12);
 }
@@ -437,24 +414,18 @@ static void set_up_unicorn(void)
         memset(beside, 0x5a, SPAN);
         error = uc_open(UC_ARCH_RISCV, UC_MODE_RISCV64, &uc);
     }
-    if (!error)
-        error = uc_ctl_set_cpu_model(uc, UC_CPU_RISCV64_SIFIVE_U54); /* has S-mode */
-    if (!error)
-        error = uc_mem_map_ptr(uc, BASE, RAM_BYTES, UC_PROT_ALL, memory.ram);
-    if (!error)
-        error = uc_mem_map_ptr(uc, MAPPED, SPAN, UC_PROT_ALL, beside);
-    if (error)
-        trouble = uc_strerror(error);
-    else
-        enter_supervisor();
+    if (!error) error = uc_ctl_set_cpu_model(uc, UC_CPU_RISCV64_SIFIVE_U54); /* has S-mode */
+    if (!error) error = uc_mem_map_ptr(uc, BASE, RAM_BYTES, UC_PROT_ALL, memory.ram);
+    if (!error) error = uc_mem_map_ptr(uc, MAPPED, SPAN, UC_PROT_ALL, beside);
+    if (error) trouble = uc_strerror(error);
+    else enter_supervisor();
 }
 
 int main(void)
 {
     unsigned major, minor;
     double hit;
-    if (set_up())
-        return 1;
+    if (set_up()) return 1;
     set_up_unicorn();
     uc_version(&major, &minor);
     if (trouble) {
@@ -464,10 +435,8 @@ int main(void)
     bench_head("MMU against Unicorn: RV64 Sv39; nanoseconds an access; ours with its loop, theirs "
                "without");
     hit = compare("mmu.load.hit", LOAD, HIT_PAGES, 2000, 0, 0);
-    if (hit > 0)
-        compare("mmu.store.hit", STORE, HIT_PAGES, 2000, 0, SLOW * hit);
-    else
-        printf("%-18s no row: no load hit to judge it by\n", "mmu.store.hit");
+    if (hit > 0) compare("mmu.store.hit", STORE, HIT_PAGES, 2000, 0, SLOW * hit);
+    else printf("%-18s no row: no load hit to judge it by\n", "mmu.store.hit");
     compare("mmu.miss", LOAD, MISS_PAGES, 80, MISS_PAGES, 0);
     uc_close(uc);
     return 0;

@@ -5,10 +5,31 @@
 #include "helper.h"
 
 /* b.c has another of this name. */
-static const vmm_paging_t same_paging = {
-    "16-byte pages", VMM_RULES_GENERIC, VMM_RIGHTS_LEAF, VMM_VADDR_ZERO, 10, 32, 4, 1, {6}, 0x1, 4, 4, 28,
-    /* valid */ 1, /* read */ 0, /* write */ 2, /* execute */ 0, /* user */ 0, /* global */ 0,
-    /* accessed */ 0, /* dirty */ 0, /* huge */ 0, /* inverted */ 0, 0, 0};
+static const vmm_paging_t same_paging = {"16-byte pages",
+                                         VMM_RULES_GENERIC,
+                                         VMM_RIGHTS_LEAF,
+                                         VMM_VADDR_ZERO,
+                                         10,
+                                         32,
+                                         4,
+                                         1,
+                                         {6},
+                                         0x1,
+                                         4,
+                                         4,
+                                         28,
+                                         /* valid */ 1,
+                                         /* read */ 0,
+                                         /* write */ 2,
+                                         /* execute */ 0,
+                                         /* user */ 0,
+                                         /* global */ 0,
+                                         /* accessed */ 0,
+                                         /* dirty */ 0,
+                                         /* huge */ 0,
+                                         /* inverted */ 0,
+                                         0,
+                                         0};
 static const vmm_arch_t same_arch = VMM_ARCH_OF(same_paging);
 VMM_MMU(same, VMM_ARCH_PLAIN(same_arch), VMM_STAGES(4, 1, 0, 0, 0, VMM_LRU))
 
