@@ -3121,137 +3121,52 @@ typedef struct NAME_mmu {
  *  the physical width. O(sizes of the stages). */
 vmm_status_t NAME_init(NAME_mmu_t *mmu, const vmm_memory_t *memory);
 
-/** Loads 8 bits, little-endian, at any alignment.
- *  @param mmu    the instance
- *  @param va     virtual address
- *  @param value  receives the value; untouched on a fault
- *  @return VMM_OK, or VMM_FAULT with the reasons in mmu->fault. A hit of the front is O(1), a miss
- *  O(levels), with a TLB O(levels x ways). May call the bus. */
+/** NAME_load64 for 8 bits. */
 vmm_status_t NAME_load8(NAME_mmu_t *mmu, vmm_vaddr_t va, uint8_t *value);
 
-/** Stores 8 bits, little-endian, at any alignment. A store that crosses a page and faults has
- *  written nothing.
- *  @param mmu    the instance
- *  @param va     virtual address
- *  @param value  what to store
- *  @return as NAME_load8. */
+/** NAME_store64 for 8 bits. */
 vmm_status_t NAME_store8(NAME_mmu_t *mmu, vmm_vaddr_t va, uint8_t value);
 
-/** Fetches 8 bits of an instruction, little-endian: judged by execute rights, and on RISC-V by
- *  the current privilege whatever MPRV says.
- *  @param mmu    the instance
- *  @param va     virtual address
- *  @param value  receives the bits; untouched on a fault
- *  @return as NAME_load8. */
+/** NAME_fetch64 for 8 bits. */
 vmm_status_t NAME_fetch8(NAME_mmu_t *mmu, vmm_vaddr_t va, uint8_t *value);
 
-/** Compares 8 bits in RAM with `expected` and, if equal, stores `desired`, in one step that other
- *  threads see whole. Judged as a store (the causes of a RISC-V AMO).
- *  @param mmu       the instance
- *  @param va        virtual address, aligned to 1 byte
- *  @param expected  value to compare with
- *  @param desired   value to store
- *  @param found     receives what was there: equal to expected means that it was stored
- *  @return VMM_OK, or VMM_FAULT: also VMM_ALIGN_FAULT when va is not aligned, VMM_ACCESS_FAULT when
- *  the address is not RAM. */
+/** NAME_cas64 for 8 bits. */
 vmm_status_t NAME_cas8(NAME_mmu_t *mmu, vmm_vaddr_t va, uint8_t expected, uint8_t desired, uint8_t *found);
 
-/** Loads 16 bits, little-endian, at any alignment.
- *  @param mmu    the instance
- *  @param va     virtual address
- *  @param value  receives the value; untouched on a fault
- *  @return VMM_OK, or VMM_FAULT with the reasons in mmu->fault. A hit of the front is O(1), a miss
- *  O(levels), with a TLB O(levels x ways). May call the bus. */
+/** NAME_load64 for 16 bits. */
 vmm_status_t NAME_load16(NAME_mmu_t *mmu, vmm_vaddr_t va, uint16_t *value);
 
-/** Stores 16 bits, little-endian, at any alignment. A store that crosses a page and faults has
- *  written nothing.
- *  @param mmu    the instance
- *  @param va     virtual address
- *  @param value  what to store
- *  @return as NAME_load16. */
+/** NAME_store64 for 16 bits. */
 vmm_status_t NAME_store16(NAME_mmu_t *mmu, vmm_vaddr_t va, uint16_t value);
 
-/** Fetches 16 bits of an instruction, little-endian: judged by execute rights, and on RISC-V by
- *  the current privilege whatever MPRV says.
- *  @param mmu    the instance
- *  @param va     virtual address
- *  @param value  receives the bits; untouched on a fault
- *  @return as NAME_load16. */
+/** NAME_fetch64 for 16 bits. */
 vmm_status_t NAME_fetch16(NAME_mmu_t *mmu, vmm_vaddr_t va, uint16_t *value);
 
-/** Compares 16 bits in RAM with `expected` and, if equal, stores `desired`, in one step that other
- *  threads see whole. Judged as a store (the causes of a RISC-V AMO).
- *  @param mmu       the instance
- *  @param va        virtual address, aligned to 2 bytes
- *  @param expected  value to compare with
- *  @param desired   value to store
- *  @param found     receives what was there: equal to expected means that it was stored
- *  @return VMM_OK, or VMM_FAULT: also VMM_ALIGN_FAULT when va is not aligned, VMM_ACCESS_FAULT when
- *  the address is not RAM. */
+/** NAME_cas64 for 16 bits. */
 vmm_status_t NAME_cas16(NAME_mmu_t *mmu, vmm_vaddr_t va, uint16_t expected, uint16_t desired, uint16_t *found);
 
-/** NAME_load16 in big-endian order.
- *  @param mmu    the instance
- *  @param va     virtual address
- *  @param value  receives the value; untouched on a fault
- *  @return as NAME_load16. */
+/** NAME_load64_be for 16 bits. */
 vmm_status_t NAME_load16_be(NAME_mmu_t *mmu, vmm_vaddr_t va, uint16_t *value);
 
-/** NAME_store16 in big-endian order.
- *  @param mmu    the instance
- *  @param va     virtual address
- *  @param value  what to store
- *  @return as NAME_load16. */
+/** NAME_store64_be for 16 bits. */
 vmm_status_t NAME_store16_be(NAME_mmu_t *mmu, vmm_vaddr_t va, uint16_t value);
 
-/** Loads 32 bits, little-endian, at any alignment.
- *  @param mmu    the instance
- *  @param va     virtual address
- *  @param value  receives the value; untouched on a fault
- *  @return VMM_OK, or VMM_FAULT with the reasons in mmu->fault. A hit of the front is O(1), a miss
- *  O(levels), with a TLB O(levels x ways). May call the bus. */
+/** NAME_load64 for 32 bits. */
 vmm_status_t NAME_load32(NAME_mmu_t *mmu, vmm_vaddr_t va, uint32_t *value);
 
-/** Stores 32 bits, little-endian, at any alignment. A store that crosses a page and faults has
- *  written nothing.
- *  @param mmu    the instance
- *  @param va     virtual address
- *  @param value  what to store
- *  @return as NAME_load32. */
+/** NAME_store64 for 32 bits. */
 vmm_status_t NAME_store32(NAME_mmu_t *mmu, vmm_vaddr_t va, uint32_t value);
 
-/** Fetches 32 bits of an instruction, little-endian: judged by execute rights, and on RISC-V by
- *  the current privilege whatever MPRV says.
- *  @param mmu    the instance
- *  @param va     virtual address
- *  @param value  receives the bits; untouched on a fault
- *  @return as NAME_load32. */
+/** NAME_fetch64 for 32 bits. */
 vmm_status_t NAME_fetch32(NAME_mmu_t *mmu, vmm_vaddr_t va, uint32_t *value);
 
-/** Compares 32 bits in RAM with `expected` and, if equal, stores `desired`, in one step that other
- *  threads see whole. Judged as a store (the causes of a RISC-V AMO).
- *  @param mmu       the instance
- *  @param va        virtual address, aligned to 4 bytes
- *  @param expected  value to compare with
- *  @param desired   value to store
- *  @param found     receives what was there: equal to expected means that it was stored
- *  @return VMM_OK, or VMM_FAULT: also VMM_ALIGN_FAULT when va is not aligned, VMM_ACCESS_FAULT when
- *  the address is not RAM. */
+/** NAME_cas64 for 32 bits. */
 vmm_status_t NAME_cas32(NAME_mmu_t *mmu, vmm_vaddr_t va, uint32_t expected, uint32_t desired, uint32_t *found);
 
-/** NAME_load32 in big-endian order.
- *  @param mmu    the instance
- *  @param va     virtual address
- *  @param value  receives the value; untouched on a fault
- *  @return as NAME_load32. */
+/** NAME_load64_be for 32 bits. */
 vmm_status_t NAME_load32_be(NAME_mmu_t *mmu, vmm_vaddr_t va, uint32_t *value);
 
-/** NAME_store32 in big-endian order.
- *  @param mmu    the instance
- *  @param va     virtual address
- *  @param value  what to store
- *  @return as NAME_load32. */
+/** NAME_store64_be for 32 bits. */
 vmm_status_t NAME_store32_be(NAME_mmu_t *mmu, vmm_vaddr_t va, uint32_t value);
 
 /** Loads 64 bits, little-endian, at any alignment.
@@ -3281,7 +3196,7 @@ vmm_status_t NAME_fetch64(NAME_mmu_t *mmu, vmm_vaddr_t va, uint64_t *value);
 /** Compares 64 bits in RAM with `expected` and, if equal, stores `desired`, in one step that other
  *  threads see whole. Judged as a store (the causes of a RISC-V AMO).
  *  @param mmu       the instance
- *  @param va        virtual address, aligned to 8 bytes
+ *  @param va        virtual address, aligned to the width
  *  @param expected  value to compare with
  *  @param desired   value to store
  *  @param found     receives what was there: equal to expected means that it was stored
@@ -3308,7 +3223,7 @@ vmm_status_t NAME_store64_be(NAME_mmu_t *mmu, vmm_vaddr_t va, uint64_t value);
  *  done. Bytes outside RAM go over the bus one by one.
  *  @param mmu    the instance
  *  @param va     virtual address
- *  @param to    host memory
+ *  @param to     host memory
  *  @param bytes  how many; 0 does nothing
  *  @return VMM_OK, or VMM_FAULT with mmu->fault.vaddr the first byte of the block that could not be reached. */
 vmm_status_t NAME_read(NAME_mmu_t *mmu, vmm_vaddr_t va, void *to, size_t bytes);

@@ -173,7 +173,7 @@ static vmm_ref_t place(const vmm_model_t *model)
     static vmm_tlb_key_t keys[512];
     static vmm_tlb_entry_t entries[512];
     static uint64_t trees[512];
-    const vmm_ref_t u = {model, NULL, NULL, &state, &fault, &stats, NULL, NULL, keys, entries, trees};
+    const vmm_ref_t u = {model, {NULL, NULL}, NULL, &state, &fault, &stats, NULL, NULL, keys, entries, trees};
     return u;
 }
 
