@@ -3469,9 +3469,10 @@ const char *vmm_status_text(unsigned status)
                                        "the format cannot encode these rights",
                                        "something is mapped there already",
                                        "nothing is mapped there",
-                                       "no frame is left for a table",
+                                       "no frame or memory is left",
                                        "a table lies outside RAM or points back",
                                        "a callback asked to stop",
+                                       "it is in use still",
                                        NULL};
     return vmm_text(list, status);
 }

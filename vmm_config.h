@@ -376,11 +376,12 @@ typedef enum vmm_status {
     VMM_E_ALIGN,      /**< An address or size is not a multiple of what it must be. */
     VMM_E_RANGE,      /**< A range is empty, wraps, or leaves the address space. */
     VMM_E_RIGHTS,     /**< The format cannot encode these rights. */
-    VMM_E_MAPPED,     /**< Something is mapped there already. */
-    VMM_E_NOT_MAPPED, /**< Nothing is mapped there. */
-    VMM_E_NO_FRAME,   /**< The frame callback had none left; nothing was changed. */
+    VMM_E_MAPPED,     /**< Something is mapped, or not free, there already. */
+    VMM_E_NOT_MAPPED, /**< Nothing is mapped, or allocated, there. */
+    VMM_E_NO_FRAME,   /**< No frame or memory was left; nothing was changed. */
     VMM_E_TABLE,      /**< A table lies outside RAM or points back at one above it. */
-    VMM_E_STOPPED     /**< A callback asked to stop. */
+    VMM_E_STOPPED,    /**< A callback asked to stop. */
+    VMM_E_BUSY        /**< Something of it is in use still, or under way. */
 } vmm_status_t;
 
 /** The two families of fault, as the manuals tell them apart. */
@@ -599,12 +600,18 @@ typedef uint64_t VMM_MAY_ALIAS __attribute__((aligned(8))) vmm_any64_t; /* 32-bi
 #elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define VMM_SANITIZED 1
 #endif
-#if defined(__OPTIMIZE__) && !defined(VMM_SANITIZED)
-#define VMM_INLINE static inline __attribute__((always_inline, unused))
-#define VMM_OUTLINE static __attribute__((noinline, unused))
-#else
+#if !defined(__OPTIMIZE__) || defined(VMM_SANITIZED)
 #define VMM_INLINE static inline __attribute__((unused))
+#define VMM_CORE static inline __attribute__((unused))
 #define VMM_OUTLINE static inline __attribute__((unused))
+#elif defined(__OPTIMIZE_SIZE__) /* what is called from several places stays one function */
+#define VMM_INLINE static inline __attribute__((always_inline, unused))
+#define VMM_CORE static __attribute__((noinline, unused))
+#define VMM_OUTLINE static __attribute__((unused))
+#else
+#define VMM_INLINE static inline __attribute__((always_inline, unused))
+#define VMM_CORE static inline __attribute__((always_inline, unused))
+#define VMM_OUTLINE static __attribute__((noinline, unused))
 #endif
 #define VMM_UNUSED __attribute__((unused))
 #define VMM_LIKELY(condition) __builtin_expect(!!(condition), 1)
