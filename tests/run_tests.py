@@ -29,10 +29,11 @@ WARNINGS = """-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Wcast-alig
               -Werror""".split()
 WARNINGS_C = "-Wstrict-prototypes -Wmissing-prototypes".split()
 SANITIZE = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -DVMM_DEBUG=1".split()
+THREADS = "-O1 -g -fsanitize=thread -DVMM_DEBUG=1".split()
 
 # Compiler, languages, bits, flags. Not the full product, but every value of every axis appears with
 # both compilers. "C+C++" compiles the sources of a program in turn as C and as C++, and so makes
-# sense for the program of several files alone.
+# sense for the program of several files alone. The thread sanitizer gets the programs named *_threads.
 CONFIGURATIONS = [
     ("gcc", "C", 64, ["-O0"]),
     ("gcc", "C", 64, ["-O2"]),
@@ -40,6 +41,7 @@ CONFIGURATIONS = [
     ("gcc", "C", 32, ["-O3"]),
     ("gcc", "C++", 32, ["-O2"]),
     ("gcc", "C", 64, SANITIZE),
+    ("gcc", "C", 64, THREADS),
     ("gcc", "C+C++", 64, ["-O2"]),
     ("clang", "C++", 64, ["-O0"]),
     ("clang", "C++", 64, ["-O2"]),
@@ -47,6 +49,7 @@ CONFIGURATIONS = [
     ("clang", "C", 32, ["-O2"]),
     ("clang", "C++", 32, ["-O0"]),
     ("clang", "C++", 64, SANITIZE),
+    ("clang", "C++", 64, THREADS),
     ("clang", "C+C++", 64, ["-O2"]),
 ]
 
@@ -56,7 +59,8 @@ class Configuration:
         self.languages = languages.split("+", 1) if languages == "C+C++" else [languages]
         self.mixed = len(self.languages) > 1
         self.c, self.cxx = (compiler, {"gcc": "g++", "clang": "clang++"}[compiler])
-        shown = "sanitizers" if flags is SANITIZE else " ".join(flags)
+        self.threaded = flags is THREADS
+        shown = "sanitizers" if flags is SANITIZE else "threads" if self.threaded else " ".join(flags)
         self.name = f"{compiler} {languages} {bits}-bit {shown}"
         self.directory = BUILD / re.sub(r"[^\w+]+", "-", self.name)
         self.flags = flags + (["-m32"] if bits == 32 else [])
@@ -210,6 +214,8 @@ def main(words):
     unusable = []
     for configuration in (Configuration(*row) for row in CONFIGURATIONS):
         programs = several if configuration.mixed else single + several
+        if configuration.threaded:
+            programs = [program for program in programs if program[0].endswith("_threads")]
         jobs = [(name, run_program, (configuration, name, sources))
                 for name, sources in programs if wanted(configuration.name, name)]
         why_not = configuration.why_unusable() if jobs else None
