@@ -20,7 +20,7 @@ UNICORN = $(shell pkg-config --exists unicorn 2>/dev/null && \
 version_part = $(shell sed -n 's/^.*define *VMM_VERSION_$(1) *\([0-9][0-9]*\).*/\1/p' vmm_config.h)
 VERSION = $(call version_part,MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
 
-.PHONY: help run test bench disasm docs examples install uninstall format clean
+.PHONY: help run test bench disasm docs examples preload install uninstall format clean
 .DELETE_ON_ERROR:
 
 help: ## print this list
@@ -41,13 +41,14 @@ bench: bench-deps ## measure against hand-written limits and peers, into build/b
 	@$(MAKE) --no-print-directory $(BENCHES)
 	@rm -f build/bench.jsonl
 	@for bench in $(BENCHES); do "$$bench" || exit 1; done
+	@tests/bench/alloc_size.sh
 
 disasm: ## compare the code of a load with the hand-written one, gcc and clang
 	@tests/deps.sh test || [ "$$CI" != true ]
 	@tests/disasm.py
 
 # What the example programs print stands on the pages as they printed it.
-SHOWN := hello csapp two_mmus rtos_tables own_format
+SHOWN := hello csapp two_mmus rtos_tables own_format frames objects bytes far_heap malloc_pictures
 
 docs: $(SHOWN:%=build/%) ## build the documentation into build/docs/html
 	@tests/deps.sh docs
@@ -58,6 +59,8 @@ docs: $(SHOWN:%=build/%) ## build the documentation into build/docs/html
 	python3 docs/check_documented.py
 
 examples: $(EXAMPLES) ## build the example programs into build/
+
+preload: build/libvmmalloc.so ## build our malloc for LD_PRELOAD (LEVEL=0 to 3 hardens it; see examples/preload)
 
 install: ## copy the headers and vmm.pc under PREFIX (/usr/local); DESTDIR is honoured
 	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
@@ -71,7 +74,7 @@ uninstall: ## remove what install copied
 	rm -f $(HEADERS:%=$(DESTDIR)$(PREFIX)/include/%) $(DESTDIR)$(PREFIX)/lib/pkgconfig/vmm.pc
 
 format: ## clang-format our own sources
-	clang-format -i $(HEADERS) $(wildcard examples/*.[ch] tests/*.[ch] tests/*/*.[ch])
+	clang-format -i $(HEADERS) $(wildcard examples/*.[ch] examples/*/*.[ch] tests/*.[ch] tests/*/*.[ch])
 
 clean: ## remove build/
 	rm -rf build
@@ -85,6 +88,12 @@ bench-deps:
 build/%: examples/%.c | run-deps
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(C_FLAGS) -o $@ $<
+
+# gcc would make a calloc of malloc and memset, in calloc itself too.
+build/libvmmalloc.so: examples/preload/vmmalloc.c | run-deps
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(C_FLAGS) -fPIC -shared -fvisibility=hidden -fno-builtin-malloc -pthread -Wl,-z,now \
+	    $(LEVEL:%=-DVMM_PRELOAD_LEVEL=%) -o $@ $<
 
 build/bench/%: tests/bench/%.c | bench-deps
 	@mkdir -p $(@D)

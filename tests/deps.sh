@@ -39,6 +39,14 @@ needs_of() {
         need make make
         need pkg-config pkg-config
         need python3 python3
+        need git git
+        need perl perl
+        need sqlite3 sqlite3
+        need '^libpython3[.][0-9]+-testsuite$' /usr/lib/python3*/test/test_json # apt takes it as a pattern
+        need gcc-arm-none-eabi arm-none-eabi-gcc
+        need gcc-riscv64-unknown-elf riscv64-unknown-elf-gcc
+        need qemu-system-arm qemu-system-arm
+        need qemu-system-misc qemu-system-riscv32
         if is_x86_64; then
             need gcc-multilib /usr/lib/gcc/x86_64-linux-gnu/*/32/crtbegin.o
             need g++-multilib /usr/lib/gcc/x86_64-linux-gnu/*/32/libstdc++.so
@@ -55,6 +63,11 @@ needs_of() {
         command -v cc >/dev/null || missing="$missing gcc libc6-dev"
         need pkg-config pkg-config
         need libunicorn-dev /usr/include/unicorn/unicorn.h
+        need libmimalloc2.0 /usr/lib/*/libmimalloc.so.2.0
+        need libjemalloc2 /usr/lib/*/libjemalloc.so.2
+        need libtcmalloc-minimal4 /usr/lib/*/libtcmalloc_minimal.so.4
+        need gcc-arm-none-eabi arm-none-eabi-gcc
+        need gcc-riscv64-unknown-elf riscv64-unknown-elf-gcc
         ;;
     *)
         echo "usage: $0 run|test|docs|bench ..." >&2
