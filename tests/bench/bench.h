@@ -50,7 +50,7 @@ static void bench_row(const char *name, double value, const char *unit, const ch
                       double ratio)
 {
     FILE *out = fopen("build/bench.jsonl", "a");
-    printf("%-18s %10.2f %-6s  %-22s %10.2f  %6.3f\n", name, value, unit, against, theirs, ratio);
+    printf("%-26s %10.2f %-6s  %-22s %10.2f  %6.3f\n", name, value, unit, against, theirs, ratio);
     if (!out) {
         perror("build/bench.jsonl");
         exit(1);
@@ -62,7 +62,7 @@ static void bench_row(const char *name, double value, const char *unit, const ch
 
 static void bench_head(const char *title)
 {
-    printf("%s\n%-18s %10s %-6s  %-22s %10s  %6s\n", title, "name", "ours", "unit", "against", "theirs", "ratio");
+    printf("%s\n%-26s %10s %-6s  %-22s %10s  %6s\n", title, "name", "ours", "unit", "against", "theirs", "ratio");
 }
 
 /* Both do the same `operations`; the time of one operation of each is compared. */
