@@ -34,6 +34,20 @@ words() {
     csapp) printf '%s\n' 'PPN    0x0d  PPO 0x14  PA 0x354' 'PPN    0x17  PPO 0x3c  PA 0x5fc' \
         'PPN    0x11  PPO 0x29  PA 0x469' 'PPN    0x28  PPO 0x20  PA 0xa20' ;;
     pack_trace) echo 'vmm packed trace 1' ;;
+    frames) printf '%s\n' 'five frames reserved       763 free: 1*1 1*2 1*8 1*16 1*32 1*64 1*128 2*256' \
+        'owners 2; freed while shared: status 6' 'all given back, and merged 768 free: 1*256 1*512' ;;
+    objects) printf '%s\n' 'after 1000 more: 200' 'misuse: the block is free already' \
+        'misuse: no block begins at this address' 'misuse: the address was never this allocator' \
+        'misuse: something was written behind the end of the block' \
+        'misuse: the block was written to after it was freed' ;;
+    bytes) printf '%s\n' 'r 1 3000' 'misuse: the block is free already' 'misuse: no block begins at this address' \
+        'misuse: something was written behind the end of the block' \
+        'misuse: the block was written to after it was freed' 'sound: yes' ;;
+    far_heap) printf '%s\n' 'malloc b, 20000               0x40000080  page faults so far: 3' 'sound: yes' ;;
+    malloc_pictures) printf '%s\n' 'free D       #AAA#.................................|' \
+        'malloc X, 3  #AAA#XXX#....#CC#....#EEE#............|' \
+        'malloc X, 3  #AAA#........#CC#XXXX#EEE#............|' \
+        'malloc X, 3  #AAA#........#CC#....#EEE#XXX#........|' 'trim         AAAA|' ;;
     two_mmus) printf '%s\n' 'the other processor loads 0xcafe' 'the page may not be written' ;;
     replay) printf '%s\n' '2074900 references: 1390140 fetches, 363921 loads, 310836 stores, 10003 modifies' \
         'distinct pages of 4 KiB                   392              392              392' \
