@@ -5,7 +5,7 @@
 
 Public is every macro, function, variable, type, enumerator, structure and field in Doxygen's XML,
 except names that end in an underscore and whatever stands between @cond and @endcond.
-A name that does not begin with vmm_, VMM_ or NAME_ (the stamped family) is an error too: the headers
+A name that does not begin with vmm_, VMM_, NAME_ or FAR_ (the stamped families) is an error too: the headers
 promise not to take such names.
 
 The reference holds a name when a Breathe directive on some page asks for it: by its group
@@ -23,7 +23,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PREFIXES = ("vmm_", "VMM_", "NAME_")
+PREFIXES = ("vmm_", "VMM_", "NAME_", "FAR_")
 RECORDS = ("struct", "union")
 DIRECTIVE = re.compile(r"^ *\.\. doxygen(group|function|define|typedef|enum|enumvalue|variable|struct|union)::"
                        r" *(.*\S)", re.MULTILINE)
