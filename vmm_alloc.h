@@ -2569,6 +2569,7 @@ VMM_OUTLINE void vmm_small_narrow(vmm_heap_core_t *h, const vmm_heap_kind_t *k)
     for (i = 0; i < VMM_SMALL_CLASSES && vmm_small_size(i) <= VMM_SMALL_MOST(k->page); i++) {
         vmm_small_magazine_t *const m = &part->magazine[i + 1];
         m->capacity = vmm_small_capacity(k, i);
+        m->batch = m->capacity < 16 ? m->capacity : 16;
         if (m->count > m->capacity)
             m->count = vmm_items_drain(m->item, &part->cache[i], m->count, m->count - m->capacity);
     }
@@ -2809,7 +2810,7 @@ VMM_INLINE void vmm_small_init(vmm_heap_core_t *h, const vmm_heap_kind_t *k, con
         part->magazine[i + 1].count = 0;
         part->magazine[i + 1].item[0] = VMM_NOWHERE;
         part->magazine[i + 1].capacity = vmm_small_capacity(k, i);
-        part->magazine[i + 1].batch = part->magazine[i + 1].capacity > 16 ? 16 : part->magazine[i + 1].capacity;
+        part->magazine[i + 1].batch = vmm_small_capacity(k, i) < 16 ? vmm_small_capacity(k, i) : 16;
     }
 }
 
@@ -2835,6 +2836,7 @@ VMM_OUTLINE size_t vmm_small_take(vmm_heap_core_t *h, const vmm_heap_kind_t *k, 
     if (m->capacity == 0) return vmm_cache_take(&part->cache[index], &at, 1, (void *)0) ? at : VMM_NOWHERE;
     if (m->count == 0) m->count = vmm_items_fill(m->item, &part->cache[index], m->batch);
     if (m->count == 0) return VMM_NOWHERE;
+    if (m->count > m->capacity) m->capacity = m->count; /* it was narrowed while it was filled */
     return m->item[m->count--];
 }
 /* A magazine that runs over gets longer, while all together hold no more than such a part of the footprint. */

@@ -278,6 +278,32 @@ static void hooks_that_fail_at_any_call_lose_nothing(void **unused)
     }
 }
 
+static void magazines_that_widened_while_memory_was_free_narrow_when_the_heap_grows(void **unused)
+{
+    static void *many[12000];
+    const heap_api_t *a = &fast_api;
+    uint64_t seed = 1;
+    size_t count = 0, round;
+    (void)unused;
+    heap_start(a, 0);
+    for (round = 0; round < 6; round++) {
+        const size_t most = round % 2 ? 500 : 6000 + 1000 * round;
+        while (count < most) {
+            many[count] = a->alloc((size_t)(helper_random(&seed) % 1300));
+            assert_non_null(many[count++]);
+            if (count % 499 == 0) assert_true(a->check());
+        }
+        while (count > most) {
+            const size_t which = (size_t)(helper_random(&seed) % count);
+            assert_int_equal(a->give(many[which]), VMM_MISUSE_NONE);
+            many[which] = many[--count];
+        }
+        assert_true(a->check());
+    }
+    while (count) assert_int_equal(a->give(many[--count]), VMM_MISUSE_NONE);
+    assert_true(a->check());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +311,7 @@ int main(void)
         cmocka_unit_test(so_do_small_arenas_that_run_out),
         cmocka_unit_test(so_do_heaps_that_grow_with_gaps_into_several_regions),
         cmocka_unit_test(hooks_that_fail_at_any_call_lose_nothing),
+        cmocka_unit_test(magazines_that_widened_while_memory_was_free_narrow_when_the_heap_grows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
