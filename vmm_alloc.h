@@ -2085,9 +2085,8 @@ typedef struct vmm_span {    /* by the number of its first page */
     uint8_t all;             /* what free is when all are */
 } vmm_span_t;
 
-#define VMM_MAGAZINE_PART 128 /* of the footprint: magazines together hold no more than such a part, */
-#define VMM_COARSE_PART 56    /* nor do the slabs of a coarse class */
-#define VMM_SPARE_PART 16     /* and of what is free now they may hold such a part besides */
+#define VMM_MAGAZINE_PART 64 /* of the footprint: magazines together hold no more than such a part, */
+#define VMM_COARSE_PART 56   /* nor do the slabs of a coarse class */
 
 typedef struct vmm_heap_small {
     uint32_t spans;                                       /* first of the list */
@@ -2559,28 +2558,11 @@ VMM_INLINE uint32_t vmm_small_capacity(const vmm_heap_kind_t *k, unsigned index)
     return k->level ? 0 : size > 512 ? 4 : size > 64 ? (uint32_t)(2048 / size) : 32;
 }
 
-/* The heap is about to grow: what magazines were widened by while memory was free goes back first. */
-VMM_OUTLINE void vmm_small_narrow(vmm_heap_core_t *h, const vmm_heap_kind_t *k)
-{
-    vmm_heap_small_t *const part = vmm_heap_small_of(h, k);
-    unsigned i;
-    if (!part->magazine_bytes) return;
-    part->magazine_bytes = 0;
-    for (i = 0; i < VMM_SMALL_CLASSES && vmm_small_size(i) <= VMM_SMALL_MOST(k->page); i++) {
-        vmm_small_magazine_t *const m = &part->magazine[i + 1];
-        m->capacity = vmm_small_capacity(k, i);
-        m->batch = m->capacity < 16 ? m->capacity : 16;
-        if (m->count > m->capacity)
-            m->count = vmm_items_drain(m->item, &part->cache[i], m->count, m->count - m->capacity);
-    }
-}
-
 /* Asks the caller for memory in which a chunk of `need` bytes fits. */
 VMM_OUTLINE bool vmm_heap_grow(vmm_heap_core_t *h, const vmm_heap_kind_t *k, size_t need)
 {
     size_t pad = h->top_pad;
     if (!(k->extras & VMM_HEAP_GROWS) || !h->hooks.grow || need > SIZE_MAX / 4) return false;
-    if (k->page) vmm_small_narrow(h, k);
     if (h->adapts && h->trimmed > h->trim_threshold / 2 && h->trim_threshold < VMM_ADAPT_MOST)
         h->trim_threshold = 2 * h->trimmed; /* what went back is wanted again */
     h->trimmed = 0;
@@ -2831,12 +2813,11 @@ VMM_OUTLINE size_t vmm_small_take(vmm_heap_core_t *h, const vmm_heap_kind_t *k, 
     vmm_small_magazine_t *const m = &part->magazine[index + 1];
     size_t at;
     if (m->count == 0 && bytes > VMM_SMALL_MOST(k->page) / 2 &&
-        (size_t)part->cache[index].slabs << k->page > h->footprint / VMM_COARSE_PART + h->free_bytes / VMM_SPARE_PART)
+        (size_t)part->cache[index].slabs << k->page > h->footprint / VMM_COARSE_PART)
         return VMM_NOWHERE;
     if (m->capacity == 0) return vmm_cache_take(&part->cache[index], &at, 1, (void *)0) ? at : VMM_NOWHERE;
     if (m->count == 0) m->count = vmm_items_fill(m->item, &part->cache[index], m->batch);
     if (m->count == 0) return VMM_NOWHERE;
-    if (m->count > m->capacity) m->capacity = m->count; /* it was narrowed while it was filled */
     return m->item[m->count--];
 }
 /* A magazine that runs over gets longer, while all together hold no more than such a part of the footprint. */
@@ -2844,7 +2825,7 @@ VMM_INLINE bool vmm_small_widen(vmm_heap_core_t *h, vmm_heap_small_t *part, vmm_
 {
     const size_t more = m->batch * size;
     if (m->capacity + m->batch > VMM_HEAP_MAGAZINE_ITEMS) return false;
-    if (part->magazine_bytes + more > h->footprint / VMM_MAGAZINE_PART + h->free_bytes / VMM_SPARE_PART) return false;
+    if (part->magazine_bytes + more > h->footprint / VMM_MAGAZINE_PART) return false;
     part->magazine_bytes += more;
     m->capacity += m->batch;
     if (m->batch < m->capacity / 4) m->batch = m->capacity / 4;

@@ -278,7 +278,7 @@ static void hooks_that_fail_at_any_call_lose_nothing(void **unused)
     }
 }
 
-static void magazines_that_widened_while_memory_was_free_narrow_when_the_heap_grows(void **unused)
+static void magazines_keep_to_their_capacity_while_the_heap_shrinks_and_grows(void **unused)
 {
     static void *many[12000];
     const heap_api_t *a = &fast_api;
@@ -311,7 +311,7 @@ int main(void)
         cmocka_unit_test(so_do_small_arenas_that_run_out),
         cmocka_unit_test(so_do_heaps_that_grow_with_gaps_into_several_regions),
         cmocka_unit_test(hooks_that_fail_at_any_call_lose_nothing),
-        cmocka_unit_test(magazines_that_widened_while_memory_was_free_narrow_when_the_heap_grows),
+        cmocka_unit_test(magazines_keep_to_their_capacity_while_the_heap_shrinks_and_grows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
