@@ -1908,7 +1908,9 @@ enum vmm_heap_fit {
 enum vmm_heap_reach {
     VMM_BY_POINTER = 0, /**< In the managed memory, by plain pointers. */
     VMM_OUTSIDE = 1, /**< In an array of the caller's: the managed memory is not touched (but by calloc and realloc). */
-    VMM_BY_ACCESS = 2 /**< In the managed memory, by the hooks load and store: addresses are not host pointers. */
+    VMM_BY_ACCESS = 2 /**< In the managed memory, by the hooks load and store: addresses are not host pointers. The
+                       *   other hooks get and give the low bits of an address, as a pointer has them; what they give
+                       *   must not lie farther from far_arena than a size_t can say. */
 };
 
 /** What else a heap does, added up; each costs code, and time on every call. */
@@ -1985,7 +1987,8 @@ typedef struct vmm_heap_hooks {
 typedef struct vmm_heap_options {
     void *arena;            /**< First region; null when grow brings it. */
     size_t bytes;           /**< Its size. */
-    vmm_vaddr_t far_arena;  /**< The first region of a heap that is reached by access. */
+    vmm_vaddr_t far_arena;  /**< The first region of a heap that is reached by access; when bytes is 0, where grow will
+                             *   give it, or anywhere within reach of that. */
     vmm_heap_hooks_t hooks; /**< Copied. */
     /** Addresses that may ever hold slabs: from the first region's on, so many bytes (at least its size, which is
      *  the default; 64 GiB at most on 64-bit hosts). */
@@ -2121,9 +2124,12 @@ typedef struct vmm_heap_late {
 } vmm_heap_late_t;
 
 #define VMM_HEAP_UNDO 64
+#define VMM_HEAP_GOT 2 /* a block that cannot grow with the end of its region moves to memory that is new too */
 typedef struct vmm_heap_undo {
-    uint32_t count;
+    uint32_t count, gots;
     size_t at[VMM_HEAP_UNDO], was[VMM_HEAP_UNDO];
+    size_t got[VMM_HEAP_GOT], bytes[VMM_HEAP_GOT]; /* memory that was had during this call, */
+    bool mapped[VMM_HEAP_GOT];                     /* by map, else by grow */
 } vmm_heap_undo_t;
 
 typedef struct vmm_block { /* a live block that a pointer was found to be */
@@ -2216,6 +2222,17 @@ VMM_INLINE bool vmm_heap_is_plain(const vmm_heap_kind_t *k)
 }
 
 /* ---- words about chunks ---- */
+/* Notes what has to go back if the call fails after all. */
+VMM_INLINE void vmm_far_got(vmm_heap_core_t *h, const vmm_heap_kind_t *k, size_t at, size_t bytes, bool mapped)
+{
+    vmm_heap_undo_t *undo;
+    if (k->reach != VMM_BY_ACCESS) return;
+    undo = vmm_heap_undo_of(h, k);
+    VMM_ASSERT(undo->gots < VMM_HEAP_GOT);
+    undo->got[undo->gots] = at;
+    undo->bytes[undo->gots] = bytes;
+    undo->mapped[undo->gots++] = mapped;
+}
 VMM_OUTLINE size_t vmm_far_load(vmm_heap_core_t *h, size_t at)
 {
     size_t word = 0;
@@ -2440,14 +2457,19 @@ VMM_OUTLINE void vmm_region_trim(vmm_heap_core_t *h, const vmm_heap_kind_t *k, s
         left = h->start[region] + h->kept[region] - chunk;
     cut = vmm_round_up(h->origin + chunk + left + lead, 4096) - h->origin;
     if (cut - chunk > end - chunk || cut == end || !h->hooks.shrink) return;
-    if (h->hooks.shrink(h->hooks.user, (void *)(h->origin + cut), end - cut) != 0) return;
-    vmm_chunk_unlist(h, k, chunk, size);
     left = cut - lead - chunk;
+    vmm_chunk_unlist(h, k, chunk, size); /* words first: writing them may fail, and what went back is gone */
+    vmm_word_put(h, k, chunk + left, VMM_SIZE, VMM_IN_USE | VMM_BEFORE_IN_USE);
+    vmm_chunk_list(h, k, chunk, left);
+    if (k->reach == VMM_BY_ACCESS && h->failed) return;
+    if (h->hooks.shrink(h->hooks.user, (void *)(h->origin + cut), end - cut) != 0) {
+        vmm_chunk_unlist(h, k, chunk, left);
+        vmm_chunk_list(h, k, chunk, size);
+        return;
+    }
     h->length[region] -= size - left;
     h->footprint -= end - cut;
     h->trimmed += end - cut;
-    vmm_word_put(h, k, chunk + left, VMM_SIZE, VMM_IN_USE | VMM_BEFORE_IN_USE);
-    vmm_chunk_list(h, k, chunk, left);
 }
 
 /* A chunk in use becomes free and merges with its neighbours; what it became. */
@@ -2544,6 +2566,9 @@ VMM_OUTLINE vmm_status_t vmm_region_add(vmm_heap_core_t *h, const vmm_heap_kind_
         vmm_word_put(h, k, first, VMM_SIZE, VMM_IN_USE | VMM_BEFORE_IN_USE);
     }
     first = h->start[region] + h->length[region];
+    if (k->reach == VMM_BY_ACCESS &&
+        grown) /* if the call fails it stands before the end again, whatever is copied there */
+        vmm_word_put(h, k, first, VMM_BEFORE, vmm_word_get(h, k, first, VMM_BEFORE));
     h->length[region] += size;
     if (!grown) h->kept[region] = h->length[region];
     h->footprint += bytes;
@@ -2582,6 +2607,7 @@ VMM_OUTLINE bool vmm_heap_grow(vmm_heap_core_t *h, const vmm_heap_kind_t *k, siz
 {
     size_t pad = h->top_pad;
     if (!(k->extras & VMM_HEAP_GROWS) || !h->hooks.grow || need > SIZE_MAX / 4) return false;
+    if (k->reach == VMM_BY_ACCESS && h->failed) return false;
     if (h->adapts && h->trimmed > h->trim_threshold / 2 && h->trim_threshold < VMM_ADAPT_MOST)
         h->trim_threshold = 2 * h->trimmed; /* what went back is wanted again */
     h->trimmed = 0;
@@ -2589,7 +2615,10 @@ VMM_OUTLINE bool vmm_heap_grow(vmm_heap_core_t *h, const vmm_heap_kind_t *k, siz
         const size_t bytes = vmm_round_up(need + (pad < SIZE_MAX / 4 ? pad : 0) + 8 * VMM_WORD, 4096);
         void *at;
         if (h->hooks.grow(h->hooks.user, bytes, &at) == 0) {
-            if (vmm_region_add(h, k, (uintptr_t)at - h->origin, bytes, true) == VMM_OK) return true;
+            if (vmm_region_add(h, k, (uintptr_t)at - h->origin, bytes, true) == VMM_OK) {
+                vmm_far_got(h, k, (uintptr_t)at - h->origin, bytes, false);
+                return true;
+            }
             if (h->hooks.shrink) h->hooks.shrink(h->hooks.user, at, bytes);
             return false;
         }
@@ -2670,15 +2699,19 @@ VMM_OUTLINE size_t vmm_huge_take(vmm_heap_core_t *h, size_t bytes)
     vmm_huge_list(h, (uintptr_t)pages - h->origin, all);
     return (uintptr_t)pages - h->origin + 4 * VMM_WORD;
 }
+/* The thresholds follow what is freed. */
+VMM_INLINE void vmm_huge_adapt(vmm_heap_core_t *h, size_t bytes)
+{
+    if (!h->adapts || bytes <= h->mmap_threshold || bytes > VMM_ADAPT_MOST) return;
+    h->mmap_threshold = bytes;
+    h->trim_threshold = 2 * bytes;
+}
 VMM_OUTLINE bool vmm_huge_give(vmm_heap_core_t *h, size_t at)
 {
     const size_t bytes = vmm_huge(h, at)[2];
     vmm_huge_unlist(h, at);
     if (h->hooks.unmap && h->hooks.unmap(h->hooks.user, (void *)(h->origin + at), bytes) == 0) {
-        if (h->adapts && bytes > h->mmap_threshold && bytes <= VMM_ADAPT_MOST) {
-            h->mmap_threshold = bytes;
-            h->trim_threshold = 2 * bytes;
-        }
+        vmm_huge_adapt(h, bytes);
         return true;
     }
     vmm_huge_list(h, at, bytes);
@@ -2696,6 +2729,61 @@ VMM_OUTLINE size_t vmm_huge_resize(vmm_heap_core_t *h, size_t at, size_t bytes)
     pages = h->hooks.remap(h->hooks.user, (void *)(h->origin + at), was, all);
     vmm_huge_list(h, pages ? (uintptr_t)pages - h->origin : at, pages ? all : was);
     return pages ? (uintptr_t)pages - h->origin + 4 * VMM_WORD : VMM_NOWHERE;
+}
+
+/* The same by access: in no list, so that only words of the block itself are written; bytes and seal stand where
+ * they stand above, and the seal does not tell the place, so that a block that moves takes all it needs along. */
+VMM_OUTLINE void vmm_far_huge_mark(vmm_heap_core_t *h, const vmm_heap_kind_t *k, size_t at, size_t bytes)
+{
+    vmm_word_put(h, k, at, 2, bytes);
+    vmm_word_put(h, k, at, 3, ~vmm_chunk_seal(h, 0, bytes));
+}
+VMM_OUTLINE size_t vmm_far_huge_take(vmm_heap_core_t *h, const vmm_heap_kind_t *k, size_t bytes)
+{
+    const size_t all = vmm_round_up(bytes + 4 * VMM_WORD, VMM_HUGE_PAGE);
+    void *const pages = h->failed ? (void *)0 : h->hooks.map(h->hooks.user, all);
+    const size_t at = (uintptr_t)pages - h->origin;
+    if (!pages) return VMM_NOWHERE;
+    vmm_far_got(h, k, at, all, true);
+    vmm_far_huge_mark(h, k, at, all);
+    h->footprint += all;
+    if (h->footprint > h->footprint_most) h->footprint_most = h->footprint;
+    return at + 4 * VMM_WORD;
+}
+VMM_OUTLINE void vmm_far_huge_give(vmm_heap_core_t *h, const vmm_heap_kind_t *k, size_t at, size_t bytes)
+{
+    if (h->failed) return;
+    if (!h->hooks.unmap || h->hooks.unmap(h->hooks.user, (void *)(h->origin + at), bytes) != 0) {
+        vmm_word_put(h, k, at, 3, 0); /* nobody's any more */
+        return;
+    }
+    h->footprint -= bytes;
+    vmm_huge_adapt(h, bytes);
+}
+VMM_OUTLINE size_t vmm_far_huge_resize(vmm_heap_core_t *h, const vmm_heap_kind_t *k, size_t at, size_t bytes)
+{
+    const size_t all = vmm_round_up(bytes + 4 * VMM_WORD, VMM_HUGE_PAGE), was = vmm_word_get(h, k, at, 2);
+    void *pages;
+    if (all == was) return at + 4 * VMM_WORD;
+    if (!h->hooks.remap) return VMM_NOWHERE;
+    vmm_far_huge_mark(h, k, at, all); /* words first: after it has moved nothing may fail */
+    if (h->failed) return VMM_NOWHERE;
+    pages = h->hooks.remap(h->hooks.user, (void *)(h->origin + at), was, all);
+    if (!pages) {
+        vmm_far_huge_mark(h, k, at, was);
+        return VMM_NOWHERE;
+    }
+    h->footprint += all - was;
+    if (h->footprint > h->footprint_most) h->footprint_most = h->footprint;
+    return (uintptr_t)pages - h->origin + 4 * VMM_WORD;
+}
+VMM_INLINE vmm_misuse_t vmm_far_huge_judge(vmm_heap_core_t *h, const vmm_heap_kind_t *k, size_t at, vmm_block_t *b)
+{
+    const size_t bytes = vmm_word_get(h, k, at, 2);
+    if (h->failed || vmm_word_get(h, k, at, 3) != ~vmm_chunk_seal(h, 0, bytes)) return VMM_MISUSE_FOREIGN;
+    b->is = VMM_BLOCK_HUGE;
+    b->capacity = bytes - 4 * VMM_WORD;
+    return VMM_MISUSE_NONE;
 }
 
 /* ---- small blocks, from slabs ---- */
@@ -2873,7 +2961,7 @@ VMM_OUTLINE size_t vmm_block_take(vmm_heap_core_t *h, const vmm_heap_kind_t *k, 
     }
     if ((k->extras & VMM_HEAP_MAPS) && bytes >= h->mmap_threshold && bytes <= SIZE_MAX / 4 && align <= 4 * VMM_WORD &&
         h->hooks.map) {
-        at = vmm_huge_take(h, bytes);
+        at = k->reach == VMM_BY_ACCESS ? vmm_far_huge_take(h, k, bytes) : vmm_huge_take(h, bytes);
         if (at != VMM_NOWHERE) return at;
     }
     need = vmm_chunk_need(h, k, bytes);
@@ -2938,6 +3026,7 @@ VMM_INLINE vmm_misuse_t vmm_block_judge(vmm_heap_core_t *h, const vmm_heap_kind_
     if (why != VMM_MISUSE_FOREIGN || !(k->extras & VMM_HEAP_MAPS)) return why;
     if (((h->origin + at) & (VMM_HUGE_PAGE - 1)) != 4 * VMM_WORD || !at) return why;
     at -= 4 * VMM_WORD;
+    if (k->reach == VMM_BY_ACCESS) return h->hooks.map ? vmm_far_huge_judge(h, k, at, b) : why;
     if (k->level >= 1) {
         size_t other = h->huge;
         while (other != VMM_NOWHERE && other != at) other = vmm_huge(h, other)[0];
@@ -2953,7 +3042,8 @@ VMM_OUTLINE vmm_misuse_t vmm_block_give(vmm_heap_core_t *h, const vmm_heap_kind_
     if (k->page && b->is == VMM_BLOCK_SMALL)
         return vmm_small_give(h, k, b->at, vmm_small_class[(b->capacity + 15) / 16]);
     if ((k->extras & VMM_HEAP_MAPS) && b->is == VMM_BLOCK_HUGE) {
-        (void)vmm_huge_give(h, b->at - 4 * VMM_WORD);
+        if (k->reach == VMM_BY_ACCESS) vmm_far_huge_give(h, k, b->at - 4 * VMM_WORD, b->capacity + 4 * VMM_WORD);
+        else (void)vmm_huge_give(h, b->at - 4 * VMM_WORD);
         return VMM_MISUSE_NONE;
     }
     vmm_chunk_free(h, k, b->at - vmm_chunk_lead(k));
@@ -3222,8 +3312,9 @@ VMM_OUTLINE size_t vmm_heap_resize(vmm_heap_core_t *h, const vmm_heap_kind_t *k,
     }
     had = vmm_block_bytes(h, k, &b);
     if (moves && (k->extras & VMM_HEAP_MAPS) && b.is == VMM_BLOCK_HUGE && full >= h->mmap_threshold) {
-        now = vmm_huge_resize(h, at - 4 * VMM_WORD, full);
-        if (now != VMM_NOWHERE) (void)vmm_block_judge(h, k, now, &b);
+        now = k->reach == VMM_BY_ACCESS ? vmm_far_huge_resize(h, k, at - 4 * VMM_WORD, full)
+                                        : vmm_huge_resize(h, at - 4 * VMM_WORD, full);
+        if (now != VMM_NOWHERE && k->reach != VMM_BY_ACCESS) (void)vmm_block_judge(h, k, now, &b);
     } else if (!vmm_block_resize(h, k, &b, full)) {
         now = VMM_NOWHERE;
     }
@@ -3256,7 +3347,8 @@ VMM_INLINE vmm_status_t vmm_heap_options_fit(const vmm_heap_kind_t *k, const vmm
 {
     if (!o) return VMM_E_ARGUMENT;
     if (k->reach == VMM_BY_ACCESS) {
-        if (!o->hooks.load || !o->hooks.store || !o->bytes) return VMM_E_ARGUMENT;
+        if (!o->hooks.load || !o->hooks.store) return VMM_E_ARGUMENT;
+        if (!o->bytes && (!(k->extras & VMM_HEAP_GROWS) || !o->hooks.grow)) return VMM_E_ARGUMENT;
         return o->far_arena + o->bytes < o->far_arena ? VMM_E_RANGE : VMM_OK;
     }
     if (!o->arena && (o->bytes || !(k->extras & VMM_HEAP_GROWS) || !o->hooks.grow)) return VMM_E_ARGUMENT;
@@ -3293,6 +3385,7 @@ VMM_OUTLINE vmm_status_t vmm_heap_make(vmm_heap_core_t *h, const vmm_heap_kind_t
     vmm_status_t status = vmm_heap_options_fit(k, o);
     void *arena;
     size_t bytes, map, i;
+    bool grown;
     if (status != VMM_OK) return status;
     arena = o->arena;
     bytes = o->bytes;
@@ -3315,21 +3408,23 @@ VMM_OUTLINE vmm_status_t vmm_heap_make(vmm_heap_core_t *h, const vmm_heap_kind_t
     for (i = 0; i < VMM_HEAP_BINS; i++) h->bin[i] = VMM_NOWHERE;
     if (k->level == 3)
         for (i = 0; i < VMM_HEAP_QUARANTINE; i++) vmm_heap_late_of(h, k)->ring[i] = VMM_NOWHERE;
-    if (!arena && k->reach != VMM_BY_ACCESS) {
+    if (k->reach == VMM_BY_ACCESS) arena = (void *)(uintptr_t)o->far_arena;
+    grown = k->reach == VMM_BY_ACCESS ? !bytes : !arena;
+    if (grown) {
         bytes = vmm_round_up(h->top_pad + 4096, 4096);
         if (h->hooks.grow(h->hooks.user, bytes, &arena) != 0) return VMM_E_NO_FRAME;
     }
-    if (k->reach == VMM_BY_ACCESS) {
-        arena = (void *)(uintptr_t)o->far_arena;
-        h->far_origin = o->far_arena & ~(vmm_vaddr_t)4095;
-    }
+    if (k->reach == VMM_BY_ACCESS)
+        h->far_origin = (o->far_arena + ((uintptr_t)arena - (uintptr_t)o->far_arena)) & ~(vmm_vaddr_t)4095;
     h->origin =
         k->reach == VMM_OUTSIDE ? vmm_round_up((uintptr_t)arena, h->granule) : (uintptr_t)arena & ~(uintptr_t)4095;
     map = vmm_heap_set_window(h, k, o, (uintptr_t)arena, bytes);
-    status = vmm_region_add(h, k, (uintptr_t)arena + map - h->origin, bytes - map, !o->arena);
+    status = vmm_region_add(h, k, (uintptr_t)arena + map - h->origin, bytes - map, grown);
     h->footprint += map;
     h->footprint_most = h->footprint;
     if (k->page) vmm_small_init(h, k, pages);
+    if (k->reach == VMM_BY_ACCESS && grown && (h->failed || status != VMM_OK) && h->hooks.shrink)
+        h->hooks.shrink(h->hooks.user, arena, bytes);
     return h->failed ? VMM_FAULT : status;
 }
 
@@ -3503,6 +3598,12 @@ VMM_INLINE vmm_status_t vmm_far_end(vmm_heap_core_t *h, const vmm_heap_kind_t *k
         undo->count--;
         (void)h->hooks.store(h->hooks.user, h->far_origin + undo->at[undo->count], undo->was[undo->count]);
     }
+    while (undo->gots) {
+        void *const at = (void *)(h->origin + undo->got[--undo->gots]);
+        int (*const back)(void *user, void *at, size_t bytes) =
+            undo->mapped[undo->gots] ? h->hooks.unmap : h->hooks.shrink;
+        if (back) (void)back(h->hooks.user, at, undo->bytes[undo->gots]);
+    }
     return VMM_FAULT;
 }
 VMM_OUTLINE vmm_status_t vmm_far_call(vmm_heap_core_t *h, const vmm_heap_kind_t *k, vmm_vaddr_t old, size_t bytes,
@@ -3513,7 +3614,9 @@ VMM_OUTLINE vmm_status_t vmm_far_call(vmm_heap_core_t *h, const vmm_heap_kind_t 
     vmm_status_t status;
     vmm_block_t b;
     size_t at = VMM_NOWHERE;
-    if ((old && old != h->far_origin + was) || (vmm_heap_undo_of(h, k)->count = 0) != 0) return VMM_E_NOT_MAPPED;
+    vmm_heap_undo_of(h, k)->count = 0;
+    vmm_heap_undo_of(h, k)->gots = 0;
+    if (old && old != h->far_origin + was) return VMM_E_NOT_MAPPED;
     if (!now) status = vmm_heap_free(h, k, was) == VMM_MISUSE_NONE ? VMM_OK : VMM_E_NOT_MAPPED;
     else {
         at = old ? vmm_heap_resize(h, k, was, bytes, true, (void *)0) : vmm_heap_alloc(h, k, bytes, align, (void *)0);
@@ -3763,9 +3866,10 @@ VMM_OUTLINE vmm_status_t vmm_call_report(vmm_heap_core_t *h, const vmm_heap_kind
 #define VMM_HEAP_TYPE(NAME, page, fit, level, reach, extras)                                                           \
     VMM_STATIC_ASSERT((page) == 0 || ((page) >= 9 && (page) <= 12), "a heap's slab page must be 0 or 9 to 12");        \
     VMM_STATIC_ASSERT((level) >= 0 && (level) <= 3, "a heap's level must be 0 to 3");                                  \
-    VMM_STATIC_ASSERT((reach) == VMM_BY_POINTER ||                                                                     \
-                          ((page) == 0 && (level) <= 1 && !((extras)&VMM_HEAP_TAGS) && !((extras)&VMM_HEAP_MAPS)),     \
-                      "a heap that is not reached by pointer has no slabs, levels above 1, tags or mapped blocks");    \
+    VMM_STATIC_ASSERT((reach) == VMM_BY_POINTER || ((page) == 0 && (level) <= 1 && !((extras)&VMM_HEAP_TAGS)),         \
+                      "a heap that is not reached by pointer has no slabs, levels above 1, or tags");                  \
+    VMM_STATIC_ASSERT((reach) != VMM_OUTSIDE || !((extras)&VMM_HEAP_MAPS),                                             \
+                      "a heap whose words lie outside has no mapped blocks");                                          \
     VMM_STATIC_ASSERT((fit) == VMM_GOOD_FIT || (page) == 0, "a textbook heap has no slabs");                           \
     VMM_EMPTY_ARRAYS_BEGIN                                                                                             \
     typedef struct NAME {                                                                                              \
@@ -3898,7 +4002,7 @@ VMM_OUTLINE vmm_status_t vmm_call_report(vmm_heap_core_t *h, const vmm_heap_kind
 /** Stamps a heap whose memory is reached by the hooks load and store: NAME_init, NAME_check, and NAME_malloc,
  *  NAME_realloc, NAME_free with addresses. The level is 0 or 1. */
 #define VMM_FAR_HEAP(NAME, level)                                                                                      \
-    VMM_HEAP_TYPE(NAME, 0, VMM_GOOD_FIT, level, VMM_BY_ACCESS, 0)                                                      \
+    VMM_HEAP_TYPE(NAME, 0, VMM_GOOD_FIT, level, VMM_BY_ACCESS, VMM_HEAP_GROWS | VMM_HEAP_MAPS)                         \
     VMM_FAR_CALLS(NAME)
 
 #ifdef VMM_DOXYGEN
@@ -3915,7 +4019,7 @@ typedef struct NAME {
  *  @param options  what it is made over; copied
  *  @return VMM_OK. VMM_E_ARGUMENT for null options; an arena that is null while bytes is not 0 or there is no grow;
  *  a window without page_map or smaller than the arena; with VMM_OUTSIDE no arena, or side null or not aligned to a
- *  word; with VMM_BY_ACCESS no load, no store, or bytes 0. VMM_E_ALIGN when granule is no power of two, or 1, 2
+ *  word; with VMM_BY_ACCESS no load, no store, or bytes 0 without grow. VMM_E_ALIGN when granule is no power of two, or 1, 2
  *  or 4. VMM_E_RANGE when the arena wraps, cannot hold one chunk beside the page map, or side is too small for it.
  *  VMM_E_NO_FRAME when grow has none. VMM_FAULT when an access fails. May call grow. O(bytes of the page map +
  *  bins). */
@@ -4065,7 +4169,9 @@ vmm_status_t NAME_report(NAME_t *heap, vmm_heap_report_t *report);
 bool NAME_check(NAME_t *heap);
 
 /** A heap that VMM_FAR_HEAP stamps: NAME_t, called FAR_t here, because its three functions are called as others are
- *  that VMM_HEAP stamps. FAR_init and FAR_check are NAME_init and NAME_check; there are no more. */
+ *  that VMM_HEAP stamps. FAR_init and FAR_check are NAME_init and NAME_check; there are no more. It uses the hooks
+ *  grow, shrink, map, unmap and remap where they are given; blocks that map gave are in no list, and FAR_check does
+ *  not see them. */
 typedef struct FAR {
     vmm_heap_core_t core; /**< Read it as you like. */
 } FAR_t;
@@ -4077,7 +4183,7 @@ typedef struct FAR {
  *  @param at     receives the address of the block; untouched unless VMM_OK
  *  @return VMM_OK; VMM_E_ARGUMENT when at is null; VMM_E_NO_FRAME when there is no memory, and, with the misuse hook
  *  told, for a size or an alignment that cannot be; VMM_FAULT when a load or a store failed: what was stored before is
- *  put back by further stores, and the heap is as it was. Chunks as NAME_aligned_alloc, some words for each. */
+ *  put back by further stores, what grow or map gave goes back, and the heap is as it was. Chunks as NAME_aligned_alloc, some words for each. */
 vmm_status_t FAR_malloc(FAR_t *heap, size_t bytes, size_t align, vmm_vaddr_t *at);
 
 /** Makes a block longer or shorter, in place or elsewhere: NAME_realloc of VMM_FAR_HEAP.
