@@ -36,6 +36,19 @@
  * printers of Part III (NAME_explain, NAME_dump), or the instance `vmm_`, which is stamped from the
  * options of vmm_config.h at the end of this file.
  *
+ * Part II is an operating system's memory on top of it, in one block that the caller gives: spaces with
+ * areas, a fault handler, copy-on-write, files, swap. An MMU that was attached serves its own faults:
+ *
+ *     vmm_machine_create(block, sizeof block, &options, &machine);       // options: RAM, format
+ *     rv_attach(&mmu, machine, &cpu);
+ *     vmm_space_create(machine, &space);
+ *     vmm_mmap(space, 0, 1 << 20, VMM_R | VMM_W, VMM_MAP_PRIVATE | VMM_MAP_ANONYMOUS, 0, 0, &va);
+ *     vmm_space_switch(space, cpu);
+ *     rv_store32(&mmu, va, 42);                                          // a page appears
+ *
+ * A kernel on a real MMU calls vmm_fault_serve(space, va, access) from its trap handler instead. Part II's
+ * functions are not stamped: they read their format at run time, one copy for all instances.
+ *
  * Sections
  *   Part I, the hardware
  *     1 physical memory   RAM window and bus
@@ -44,12 +57,25 @@
  *     4 TLB               front, walk cache, set-associative TLB, flushes
  *     5 access            load, store, fetch, copies, compare-and-swap
  *     6 registers         the RISC-V front end; the plain one
+ *   Part II, the operating system
+ *     9 machine           records of frames, spaces, tables; events
+ *    10 areas             the tree of a space's areas
+ *    11 objects           files and shared memory, which pages of them are in frames
+ *    12 reverse map       from a frame to its entries; entries that go
+ *    13 reclaim           replacement policies, swap
+ *    14 out of memory     frames when there are few; who is killed; promises
+ *    15 faults            vmm_fault_serve
+ *    16 spaces            mmap and its kin, fork, exit, huge pages, merging, exec, vmm_check
+ *    17 heap              malloc in a space
  *   Part III, looking
+ *    18 look              maps, smaps, ps, meminfo, events as text
  *    19 explain           one access field by field; a whole tree
  *   VMM_MMU and VMM_TABLES, which stamp instances, stand last.
  *
- * Limits: entries are little-endian; tables lie in the RAM window; one thread uses an instance at
- * a time, several instances may share RAM. MIT licence; see LICENSE.
+ * Option of Part II, to be defined before the include: VMM_EVENTS, 1 to have every step told.
+ *
+ * Limits: entries are little-endian; tables lie in the RAM window; one thread uses an instance or a
+ * machine at a time, several instances may share RAM. MIT licence; see LICENSE.
  */
 #ifndef VMM_H
 #define VMM_H
@@ -1572,6 +1598,10 @@ typedef struct vmm_view {
 /** Most banks that a front may have. */
 #define VMM_MAX_BANKS 8
 
+/** Called when an access faults, before anybody is told: VMM_OK means that the tables were mended and the access is to
+ *  be made again; else the fault is returned. Set by NAME_attach, or by NAME_set_fault_hook. */
+typedef vmm_status_t (*vmm_fault_hook_t)(void *user, const vmm_fault_t *fault);
+
 /** The state of an instance that does not depend on its sizes. It holds host addresses of slots and
  *  of RAM: NAME_flush_all makes them new in a copy. */
 typedef struct vmm_state {
@@ -1589,6 +1619,9 @@ typedef struct vmm_state {
     uint32_t tlb_generation;        /**< Generation of the TLB, 16 bits. */
     uint32_t tlb_levels;            /**< Bit i: entries of level i may be in the TLB. */
     uint32_t random;                /**< State of the generator for VMM_RANDOM. */
+    vmm_fault_hook_t serve;         /**< Serves page faults; null: nobody does. */
+    void *serve_user;               /**< Passed to it. */
+    uint32_t attached_format;       /**< Format of the machine that it is a processor of. */
 } vmm_state_t;
 
 /** Functions of an instance that stay out of line: any access, the long way. */
@@ -2105,6 +2138,12 @@ VMM_INLINE vmm_status_t vmm_mmu_faulted(vmm_ref_t u)
     return VMM_FAULT;
 }
 
+/* Whether somebody mended what an access faulted on, so that it is to be made again. */
+VMM_INLINE bool vmm_mmu_served(vmm_ref_t u)
+{
+    return u.state->serve && u.state->serve(u.state->serve_user, u.fault) == VMM_OK;
+}
+
 /* Remembers the level-0 table that a walk went through. Not where rights add up over the levels, or
  * where a pointer made all below it global, because then the leaf alone does not say everything. */
 VMM_INLINE void vmm_walk_cache_fill(vmm_ref_t u, const vmm_view_t *view, vmm_vaddr_t va, const vmm_translation_t *t)
@@ -2220,7 +2259,10 @@ VMM_INLINE vmm_status_t vmm_mmu_translate(vmm_ref_t u, unsigned access, vmm_vadd
 /* The same for a caller who may err. */
 VMM_INLINE vmm_status_t vmm_mmu_translate_any(vmm_ref_t u, unsigned access, vmm_vaddr_t va, vmm_translation_t *t)
 {
-    return access > VMM_FETCH ? VMM_E_ARGUMENT : vmm_mmu_translate(u, access, va, t);
+    if (access > VMM_FETCH) return VMM_E_ARGUMENT;
+    while (vmm_mmu_translate(u, access, va, t))
+        if (!vmm_mmu_served(u)) return VMM_FAULT;
+    return VMM_OK;
 }
 
 VMM_INLINE bool vmm_crosses(vmm_ref_t u, vmm_vaddr_t va, unsigned bytes)
@@ -2259,7 +2301,7 @@ VMM_INLINE enum vmm_reach vmm_mmu_shortcut(vmm_ref_t u, unsigned access, vmm_vad
     at = slot->table + (size_t)vmm_level_index(p, 0, va) * p->pte_bytes;
     pte = vmm_pte_load(p, at);
     if (VMM_UNLIKELY((pte & view->mask) != view->want)) {
-        if (pte & p->valid) return VMM_REACH_FAR;
+        if (pte & p->valid || u.state->serve) return VMM_REACH_FAR; /* the long way asks the hook */
         vmm_fault_set(u.fault, VMM_PAGE_FAULT, access, VMM_RULE_VALID, 0, vmm_wrap(p, va),
                       memory->base + (uintptr_t)(at - (const uint8_t *)memory->ram), pte);
         u.stats->faults++;
@@ -2331,16 +2373,14 @@ VMM_INLINE enum vmm_reach vmm_mmu_host(vmm_ref_t u, unsigned access, vmm_vaddr_t
     return reach == VMM_REACH_FAR ? vmm_mmu_full(u, access, va, t, host) : reach;
 }
 
-/* Any access, the long way: full translation; crossings and devices too. Loads go through a buffer,
- * so that a fault leaves the caller's value alone. */
-VMM_INLINE vmm_status_t vmm_mmu_long(vmm_ref_t u, unsigned access, vmm_vaddr_t va, void *data, unsigned bytes,
-                                     bool options_agree)
+/* One try of an access, the long way: full translation; crossings and devices too. Loads go through a
+ * buffer, so that a fault leaves the caller's value alone. */
+VMM_INLINE vmm_status_t vmm_mmu_try(vmm_ref_t u, unsigned access, vmm_vaddr_t va, void *data, unsigned bytes)
 {
     vmm_translation_t t;
     uintptr_t host = 0;
     uint8_t buffer[8];
     vmm_status_t status;
-    if (!options_agree) return VMM_E_ARGUMENT;
     if (access == VMM_WRITE) VMM_COPY(buffer, data, bytes);
     if (vmm_crosses(u, va, bytes)) {
         status = vmm_mmu_crossing(u, access, va, buffer, bytes);
@@ -2349,6 +2389,17 @@ VMM_INLINE vmm_status_t vmm_mmu_long(vmm_ref_t u, unsigned access, vmm_vaddr_t v
         status = vmm_mmu_transfer(u, access, va, &t, buffer, bytes, true);
     }
     if (status == VMM_OK && access != VMM_WRITE) VMM_COPY(data, buffer, bytes);
+    return status;
+}
+
+/* Any access, the long way, tried again as long as its faults are served. */
+VMM_INLINE vmm_status_t vmm_mmu_long(vmm_ref_t u, unsigned access, vmm_vaddr_t va, void *data, unsigned bytes,
+                                     bool options_agree)
+{
+    vmm_status_t status;
+    if (!options_agree) return VMM_E_ARGUMENT;
+    do status = vmm_mmu_try(u, access, va, data, bytes);
+    while (status == VMM_FAULT && vmm_mmu_served(u));
     return status;
 }
 
@@ -2448,7 +2499,8 @@ VMM_INLINE vmm_status_t vmm_mmu_block(vmm_ref_t u, unsigned access, vmm_vaddr_t 
             const vmm_vaddr_t at = vmm_wrap(vmm_widest(u), va + done);
             const size_t room = page - ((size_t)at & (page - 1u)), left = bytes - done;
             const size_t piece = room < left ? room : left;
-            if (vmm_mmu_block_page(u, access, at, data + done, piece, pass == 1)) return VMM_FAULT;
+            while (vmm_mmu_block_page(u, access, at, data + done, piece, pass == 1))
+                if (!vmm_mmu_served(u)) return VMM_FAULT;
             done += piece;
         }
     }
@@ -2486,7 +2538,8 @@ VMM_INLINE vmm_status_t vmm_mmu_cas(vmm_ref_t u, vmm_vaddr_t va, uint64_t expect
     uint16_t e16 = (uint16_t)vmm_little(expected, 2);
     uint32_t e32 = (uint32_t)vmm_little(expected, 4);
     uint64_t e64 = vmm_little(expected, 8);
-    if (vmm_mmu_atomic_host(u, va, bytes, &host)) return VMM_FAULT;
+    while (vmm_mmu_atomic_host(u, va, bytes, &host))
+        if (!vmm_mmu_served(u)) return VMM_FAULT;
     switch (bytes) {
     case 1:
         (void)VMM_ATOMIC_CAS((uint8_t *)host, &e8, (uint8_t)desired);
@@ -2713,6 +2766,9126 @@ VMM_INLINE vmm_status_t vmm_riscv_set_features(vmm_ref_t u, vmm_riscv_t *r, unsi
     return VMM_OK;
 }
 /** @endcond */
+/** @} */
+
+/* ============================================================= Part II  9. machine == */
+/** @defgroup vmm_machine 9. Machine
+ *  What an operating system keeps of physical memory: a record of each frame, the tables of each space, and the
+ *  memory in which all records lie.
+ *
+ *  A machine is one block of memory that the caller gives. It begins with vmm_machine_t and holds every record:
+ *  frames, spaces, areas, objects, slots of swap. Inside it everything is a number (0 is none) or an offset, so a
+ *  copy of block and RAM is a snapshot of all of it. Frames themselves come from the buddy of vmm_alloc.h.
+ *
+ *  One thread at a time for a machine; several processors may run its spaces meanwhile, each through an MMU that
+ *  was attached.
+ *
+ *  | word | meaning |
+ *  |---|---|
+ *  | space | an address space: areas, tables, counters; what runs in it is the program's affair |
+ *  | area | a stretch of a space with one protection and one source of content |
+ *  | object | what areas show: a file, or shared memory |
+ *  | anonymous | content that no object has: zero at first, copied on a write after a fork |
+ *  | kin | spaces that come from one another by fork, and may share anonymous frames |
+ *  | minor, major fault | served without, with reading from a device |
+ *  | resident | in a frame; the resident set is what replacement chooses from |
+ *  | slot | a page's place in a swap area |
+ *  @{ */
+
+/** 1: each step is told to the machine's event hook; 0: no code for it. */
+#ifndef VMM_EVENTS
+#define VMM_EVENTS 0
+#endif
+
+/** Most processors that may be attached. */
+#define VMM_MACHINE_CPUS 16
+/** Most swap areas. */
+#define VMM_SWAP_AREAS 8
+/** Lists that a replacement policy has for its frames. */
+#define VMM_RESIDENT_LISTS 4
+
+typedef struct vmm_machine vmm_machine_t;
+typedef struct vmm_space vmm_space_t;
+typedef struct vmm_resident vmm_resident_t;
+
+/** What an event tells. The numbers in brackets are the steps of the textbooks' page fault. */
+typedef enum vmm_event_kind {
+    VMM_EVENT_ACCESS = 0, /**< [1] The processor asked for vaddr; detail: enum vmm_access. */
+    VMM_EVENT_WALK,       /**< [2] An entry was fetched from paddr ... */
+    VMM_EVENT_ENTRY,      /**< [3] ... and it was this; detail: the entry. */
+    VMM_EVENT_FAULT,      /**< [4] It does not serve, the fault handler runs; detail: enum vmm_page_state. */
+    VMM_EVENT_AREA,       /**< The address lies in an area; detail: its number. */
+    VMM_EVENT_NO_AREA,    /**< The address lies in none: segmentation fault. */
+    VMM_EVENT_NO_RIGHT,   /**< The area does not allow the access: protection fault. */
+    VMM_EVENT_BEYOND,     /**< The page lies behind the end of its file: bus error. */
+    VMM_EVENT_FRAME,      /**< A frame was taken from the free ones; paddr. */
+    VMM_EVENT_VICTIM,     /**< [5] A frame was chosen to be taken from others; paddr. */
+    VMM_EVENT_SWAP_OUT,   /**< [5] Its page was written to a slot; paddr, detail: slot. */
+    VMM_EVENT_WRITE,      /**< [5] A page was written to its file; paddr, detail: page number in the object. */
+    VMM_EVENT_DROP,       /**< [5] A clean page was dropped; paddr. */
+    VMM_EVENT_ZERO,       /**< [6] The frame was filled with zeros; paddr. */
+    VMM_EVENT_READ,       /**< [6] A page was read from its file; paddr, detail: page number in the object. */
+    VMM_EVENT_SWAP_IN,    /**< [6] A page was read from a slot; paddr, detail: slot. */
+    VMM_EVENT_COPY,       /**< [6] A page was copied because it is shared; paddr of the copy. */
+    VMM_EVENT_REUSE,      /**< [6] Its last owner writes it: no copy; paddr. */
+    VMM_EVENT_MAP,        /**< [6] The entry was written; vaddr, paddr, detail: the entry. */
+    VMM_EVENT_RETRY,      /**< [7] The instruction runs again; detail: 1 minor, 2 major, 0 neither. */
+    VMM_EVENT_SIGNAL,     /**< The space got a signal; detail: its number. */
+    VMM_EVENT_CREATE,     /**< A space was made. */
+    VMM_EVENT_FORK,       /**< A space was forked; detail: the child's number. */
+    VMM_EVENT_EXEC,       /**< A space runs another program. */
+    VMM_EVENT_EXIT,       /**< A space was taken down. */
+    VMM_EVENT_SWITCH,     /**< A processor runs a space; detail: the ASID. */
+    VMM_EVENT_FLUSH,      /**< Translations were forgotten; vaddr, detail: bytes, 0 for all. */
+    VMM_EVENT_MMAP,       /**< A stretch was mapped; vaddr, detail: bytes. */
+    VMM_EVENT_MUNMAP,     /**< A stretch was unmapped; vaddr, detail: bytes. */
+    VMM_EVENT_BREAK,      /**< The program break moved; vaddr. */
+    VMM_EVENT_RECLAIM,    /**< Frames ran short; detail: how many are free. */
+    VMM_EVENT_KILL,       /**< Memory ran out and a space was chosen; detail: its badness. */
+    VMM_EVENT_HUGE,       /**< A huge page was made; vaddr, paddr. */
+    VMM_EVENT_SPLIT,      /**< A huge page was split; vaddr. */
+    VMM_EVENT_MERGE,      /**< A page was merged with one of the same content; vaddr, paddr of the one that stays. */
+    VMM_EVENT_KINDS       /**< How many there are. */
+} vmm_event_kind_t;
+
+/** One step of what the machine does. */
+typedef struct vmm_event {
+    uint32_t kind;     /**< vmm_event_kind_t. */
+    uint32_t space;    /**< Number of the space concerned; 0: none. */
+    vmm_vaddr_t vaddr; /**< Virtual address, where there is one. */
+    vmm_paddr_t paddr; /**< Physical address, where there is one. */
+    uint64_t detail;   /**< As the kind says. */
+} vmm_event_t;
+
+/** The textbooks' three sets of pages. */
+typedef enum vmm_page_state {
+    VMM_PAGE_UNALLOCATED = 0, /**< No area holds it. */
+    VMM_PAGE_UNCACHED = 1,    /**< An area holds it, no frame does. */
+    VMM_PAGE_CACHED = 2       /**< It is in a frame. */
+} vmm_page_state_t;
+
+/** Signals, with Linux's numbers. */
+enum vmm_signal {
+    VMM_SIGBUS = 7,  /**< No content: behind the end of the file, or it could not be read. */
+    VMM_SIGKILL = 9, /**< Memory ran out and this space was chosen. */
+    VMM_SIGSEGV = 11 /**< No area, or no right. */
+};
+
+/** si_code of signals, with Linux's numbers. */
+enum vmm_signal_code {
+    VMM_SEGV_MAPERR = 1, /**< No area holds the address. */
+    VMM_SEGV_ACCERR = 2, /**< The area does not allow the access. */
+    VMM_BUS_ADRERR = 2   /**< Nothing is there to be mapped. */
+};
+
+/** Why a fault could not be served. */
+typedef struct vmm_siginfo {
+    uint8_t number;      /**< enum vmm_signal; 0: none yet. */
+    uint8_t code;        /**< enum vmm_signal_code. */
+    uint8_t status;      /**< vmm_status_t behind it: VMM_E_IO, VMM_E_NO_FRAME ... */
+    uint8_t access;      /**< enum vmm_access. */
+    vmm_vaddr_t address; /**< What was accessed. */
+} vmm_siginfo_t;
+
+/** What frames hold. */
+enum vmm_frame_kind {
+    VMM_FRAME_FREE = 0,  /**< Nothing: it is the buddy's. */
+    VMM_FRAME_FIXED = 1, /**< Nothing of ours: the program took it, or it was reserved. */
+    VMM_FRAME_TABLE = 2, /**< A page table; mappings counts its entries, owner is the space. */
+    VMM_FRAME_ANON = 3,  /**< A page of kin, its owner; index is the page number it was made under. */
+    VMM_FRAME_CACHE = 4, /**< A page of an object; index is its number there. */
+    /** An anonymous page that several share because its content is the same; owner is its checksum, next and
+     *  previous chain those of like checksums. */
+    VMM_FRAME_MERGED = 5
+};
+
+/** Marks of a frame. */
+enum vmm_frame_flag {
+    VMM_FRAME_DIRTY = 1 << 0,      /**< Differs from its slot or file, apart from the dirty bits of entries. */
+    VMM_FRAME_REFERENCED = 1 << 1, /**< Was used, apart from the accessed bits of entries. */
+    VMM_FRAME_SWAP = 1 << 2,       /**< Has a slot too: index is that slot, whose record has owner and index. */
+    VMM_FRAME_BUSY = 1 << 3,       /**< Under way: not to be taken. */
+    VMM_FRAME_LOCKED = 1 << 4,     /**< An area that maps it is locked: in no list of replacement. */
+    VMM_FRAME_LAZY = 1 << 5,       /**< May be dropped while it stays clean (MADV_FREE). */
+    VMM_FRAME_PINNED = 1 << 6,     /**< Taken by vmm_pin: stays where it is. */
+    VMM_FRAME_EXCLUSIVE = 1 << 7   /**< Anonymous, and no fork shared it since it was last written. */
+};
+
+/** The record of one frame. With the 9 bytes of the buddy and the age it is 30 bytes a frame; 32 with local
+ *  replacement. */
+typedef struct vmm_frame {
+    uint32_t next;     /**< Neighbours in the list of its policy, by frame number; VMM_NO_FRAME: none. */
+    uint32_t previous; /**< The other one. */
+    uint32_t owner;    /**< As its kind says. */
+    uint32_t index;    /**< As its kind says. */
+    uint16_t mappings; /**< Entries that map it, of all spaces. */
+    uint8_t flags;     /**< enum vmm_frame_flag. */
+    uint8_t kind; /**< Low half: enum vmm_frame_kind. High half: number of its list in the set, plus 1; 0: in none. */
+} vmm_frame_t;
+
+/** Records of one size in the block. Numbers begin at 1; a free one holds the number of the next. */
+typedef struct vmm_pool {
+    uint64_t offset; /**< Of record 1, from the machine; bytes. */
+    uint32_t bytes;  /**< Of a record. */
+    uint32_t count;  /**< How many there are. */
+    uint32_t used;   /**< How many are taken. */
+    uint32_t first;  /**< The first free one that was taken before; 0: none. */
+    uint32_t fresh;  /**< How many were ever taken. */
+} vmm_pool_t;
+
+/** What a processor needs to run spaces; NAME_attach fills it for an MMU that VMM_MMU made, a kernel on a real one
+ *  writes its own: install writes the root register, the others are its fences. */
+typedef struct vmm_cpu {
+    void (*install)(void *mmu, vmm_paddr_t root, uint16_t asid); /**< Runs a tree of tables from now on. */
+    void (*flush)(void *mmu, const vmm_flush_t *what);           /**< Forgets, in every space. */
+    void (*flush_all)(void *mmu);                                /**< Forgets everything. */
+    void *mmu;                                                   /**< Passed to all. */
+    uint32_t space;                                              /**< The space that runs; 0: none. */
+    uint32_t number;                                             /**< Which processor of its machine. */
+    uint32_t generation;                                         /**< Of the ASIDs that it may remember. */
+} vmm_cpu_t;
+
+/** A replacement policy: how a resident set chooses what to give up. All functions are told frame numbers. The set's
+ *  lists, counters and the age of each frame (0 when it enters) are the policy's to use as it likes. */
+typedef struct vmm_replacement {
+    const char *name; /**< What people call it. */
+    /** A page came into a frame. */
+    void (*enter)(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame);
+    /** The page left it, or may not be taken any more; it is in one of the lists, and to be unlinked. */
+    void (*leave)(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame);
+    /** A frame to take, of those that vmm_frame_takeable allows; it stays in its list until leave is called.
+     *  VMM_NO_FRAME: none. */
+    uint32_t (*victim)(vmm_machine_t *m, vmm_resident_t *set);
+    /** The page in a frame was used: told on a minor fault and by vmm_touch. Null: not needed. */
+    void (*touch)(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame);
+    /** Time passes: once for each options.tick faults, and by vmm_background. Null: not needed. */
+    void (*tick)(vmm_machine_t *m, vmm_resident_t *set);
+    bool ghosts; /**< It remembers pages that left: memory for options.ghosts of them. */
+} vmm_replacement_t;
+
+/** A list of frames, linked through their records. */
+typedef struct vmm_list {
+    uint32_t first; /**< Newest, by the custom of our policies; VMM_NO_FRAME: none. */
+    uint32_t last;  /**< Oldest. */
+    uint32_t count; /**< How many. */
+} vmm_list_t;
+
+/** A resident set: all frames that can be taken, or those of one space. */
+struct vmm_resident {
+    const vmm_replacement_t *policy;     /**< Who chooses. */
+    vmm_list_t list[VMM_RESIDENT_LISTS]; /**< Its frames. */
+    uint32_t number;                     /**< 0: the machine's; else of the space whose set it is. */
+    uint32_t hand;                       /**< A frame, where a policy keeps one. */
+    uint32_t word[4];                    /**< A policy's own. */
+    uint32_t most;                       /**< Local replacement: most frames of this space; 0: no bound. */
+};
+
+/** A swap area: a device with slots of one page. */
+typedef struct vmm_swap_area {
+    /** Writes a page of the machine's page size to a slot; not 0: it failed, nothing is known of the slot. */
+    int (*write_slot)(void *user, uint32_t slot, const void *page);
+    /** Reads it back; not 0: it failed. */
+    int (*read_slot)(void *user, uint32_t slot, void *page);
+    void *user;       /**< Passed to both. */
+    uint32_t slots;   /**< How many it has. */
+    int32_t priority; /**< Higher ones are filled first; equal ones in turn. */
+} vmm_swap_area_t;
+
+/** A slot's record. */
+typedef struct vmm_slot {
+    uint32_t frame; /**< The frame that holds the same page (swap cache), or VMM_NO_FRAME. */
+    uint32_t owner; /**< Of the page, as in its frame's record. */
+    uint32_t index; /**< Likewise. */
+    uint16_t count; /**< Entries, and pages of objects, that stand for it. 0: free. */
+    uint8_t kind;   /**< enum vmm_frame_kind of the page. */
+    uint8_t spare;  /**< 0. */
+} vmm_slot_t;
+
+/** A swap area in use. */
+typedef struct vmm_swap_in_use {
+    vmm_swap_area_t area; /**< As given. */
+    uint32_t first;       /**< Number of its slot 0 among all slots. */
+    uint32_t used;        /**< Slots taken. */
+    uint32_t hand;        /**< Where to look next. */
+} vmm_swap_t;
+
+/** Where a space's parts lie: all addresses in bytes. */
+typedef struct vmm_layout {
+    const char *name;      /**< What people call it. */
+    vmm_vaddr_t lowest;    /**< Nothing is mapped below. */
+    vmm_vaddr_t top;       /**< First address that is not the user's. */
+    vmm_vaddr_t text;      /**< Where programs without addresses of their own begin. */
+    vmm_vaddr_t mmap_low;  /**< Mappings without a wish: from here ... */
+    vmm_vaddr_t mmap_high; /**< ... to here. */
+    vmm_vaddr_t stack_top; /**< Where the first stack ends. */
+    vmm_vaddr_t direct;    /**< Where the kernel sees RAM address 0 of the window; 0: no kernel half. */
+    uint64_t stack_limit;  /**< Most bytes of a stack that grows. */
+    uint32_t guard_pages;  /**< Pages kept free below a stack that grows. */
+    bool bottom_up;        /**< Mappings without a wish go to the lowest gap, else to the highest. */
+} vmm_layout_t;
+
+/* clang-format off */
+/* Columns: name; lowest; top; text; mappings from, to; stack top; direct map; stack limit; guard pages; bottom up. */
+/** 32 bits as Linux has them on i386: 3 GiB for the user, text at 0x08048000, stack below 0xc0000000, mappings below
+ *  it; the kernel maps RAM from 3 GiB on, 1 GiB at most. */
+static const vmm_layout_t vmm_layout_32 VMM_UNUSED = {
+    "3G/1G", 0x10000, 0xc0000000, 0x08048000, 0x40000000, 0xb8000000, 0xc0000000, 0xc0000000, 8 << 20, 256, false};
+
+/** RISC-V Sv39 as Linux has it: 256 GiB for the user. */
+static const vmm_layout_t vmm_layout_39 VMM_UNUSED = {
+    "39 bits", 0x10000, 0x4000000000, 0x10000, 0x1555556000, 0x3ff8000000, 0x4000000000, 0xffffffd600000000, 8 << 20,
+    256, false};
+
+/** 48 bits, canonical: the user below 2^47, as Linux has it on x86-64. */
+static const vmm_layout_t vmm_layout_48 VMM_UNUSED = {
+    "48 bits", 0x10000, 0x7ffffffff000, 0x400000, 0x2aaaaaaaa000, 0x7ffff7fff000, 0x7ffffffff000, 0xffff888000000000,
+    8 << 20, 256, false};
+/* clang-format on */
+
+/** The layout for an address space of so many bits.
+ *  @return one of the above, or null below 32 bits. */
+VMM_INLINE const vmm_layout_t *vmm_layout_of(const vmm_paging_t *paging)
+{
+    if (paging->vaddr_bits < 32) return NULL;
+    if (paging->vaddr_bits < 39) return &vmm_layout_32;
+    return paging->vaddr_bits < 48 ? &vmm_layout_39 : &vmm_layout_48;
+}
+
+/** When huge pages are made without being asked for. */
+enum vmm_huge_use {
+    VMM_HUGE_NEVER = 0,   /**< Never. */
+    VMM_HUGE_ADVISED = 1, /**< In areas of MADV_HUGEPAGE. */
+    VMM_HUGE_ALWAYS = 2   /**< In all but those of MADV_NOHUGEPAGE. */
+};
+
+/** What promises of memory are accepted, with Linux's numbers. */
+enum vmm_overcommit {
+    VMM_OVERCOMMIT_GUESS = 0,  /**< All but a single one of more than RAM and swap together. */
+    VMM_OVERCOMMIT_ALWAYS = 1, /**< All. */
+    VMM_OVERCOMMIT_NEVER = 2   /**< As long as all together fit swap and overcommit_ratio percent of RAM. */
+};
+
+/** How a machine is made. Zero is the default of every field but the first two. */
+typedef struct vmm_machine_options {
+    const vmm_memory_t *memory;           /**< RAM; copied. All of its frames are the machine's. */
+    const vmm_paging_t *paging;           /**< The format of every space. */
+    const vmm_layout_t *layout;           /**< Where parts lie; null: vmm_layout_of(paging). */
+    const vmm_replacement_t *replacement; /**< Default: vmm_replace_two_lists. */
+    bool local;                           /**< A resident set for each space, not one for all. */
+    uint8_t overcommit;                   /**< enum vmm_overcommit. */
+    uint8_t overcommit_ratio;             /**< Percent of RAM that may be promised, with NEVER; default 50. */
+    uint8_t asid_bits;                    /**< Width of an ASID; 0: switching flushes. */
+    uint8_t huge;                         /**< enum vmm_huge_use. */
+    bool eager_flush_off;                 /**< To show what happens: victims stay in TLBs. */
+    bool merging;                         /**< MADV_MERGEABLE is known, and vmm_merge_scan merges. */
+    uint32_t spaces;                      /**< Most at a time; default 64. */
+    uint32_t areas;                       /**< Most of all spaces; default 64 x spaces. */
+    uint32_t areas_of_space;              /**< Most of one; default 65530, Linux's. */
+    uint32_t objects;                     /**< Most at a time; default 64. */
+    uint32_t nodes;          /**< For the pages of objects, 16 a node; default: frames / 8 + 4 x objects. */
+    uint32_t slots;          /**< Most of all swap areas together. */
+    uint32_t ghosts;         /**< Pages remembered after they left (2Q, ARC, S3-FIFO); default: frames. */
+    uint32_t watermark_min;  /**< Frames that only reclaim itself may use; default frames / 64, 4 at least. */
+    uint32_t watermark_low;  /**< Below this vmm_background has work; default 5/4 of min. */
+    uint32_t watermark_high; /**< It works up to this; default 3/2 of min. */
+    uint32_t fault_around;   /**< Pages of a file mapped with the one that faulted, if cached; power of two. */
+    uint32_t read_ahead;     /**< Pages of a file read with the one that faulted; power of two. */
+    uint32_t swap_cluster;   /**< Slots read together; power of two. */
+    uint32_t tick;           /**< Faults between two ticks of the policy; default 64. */
+    void (*event)(void *user, const vmm_event_t *event); /**< Told every step, if VMM_EVENTS; null: nobody listens. */
+    /** Memory ran out and this one is the worst: may it be killed? No: who asked gets an error. Null: yes. */
+    bool (*kill)(void *user, vmm_space_t *space);
+    /** Frames fell below low: vmm_background is due. Null: it is run at once. */
+    void (*lack)(void *user, uint32_t free_frames);
+    void *user; /**< Passed to these. */
+} vmm_machine_options_t;
+
+/** What a machine counts. Frames and pages; counted since vmm_machine_create. */
+typedef struct vmm_machine_stats {
+    uint64_t minor;          /**< Faults served without a device. */
+    uint64_t major;          /**< Faults that read from one. */
+    uint64_t zero_filled;    /**< Frames filled with zeros. */
+    uint64_t copied;         /**< Frames copied on a write. */
+    uint64_t reused;         /**< Writes that needed no copy, because they were the last owner's. */
+    uint64_t around;         /**< Entries made by fault-around. */
+    uint64_t file_reads;     /**< Pages read from objects. */
+    uint64_t file_writes;    /**< Pages written to objects. */
+    uint64_t swapped_in;     /**< Pages read from slots. */
+    uint64_t swapped_out;    /**< Pages written to slots. */
+    uint64_t dropped;        /**< Clean pages that lost their frame. */
+    uint64_t victims;        /**< Frames taken from their pages. */
+    uint64_t direct;         /**< Times that somebody had to wait for reclaim. */
+    uint64_t background;     /**< Times that vmm_background had work. */
+    uint64_t io_errors;      /**< Callbacks that failed. */
+    uint64_t kills;          /**< Spaces killed for memory. */
+    uint64_t switches;       /**< Times that a processor changed its space. */
+    uint64_t switch_flushes; /**< Of them, those that had to flush. */
+    uint64_t flushes;        /**< Flushes of ranges sent to processors. */
+    uint64_t huge_faults;    /**< Huge pages made by a fault. */
+    uint64_t huge_collapsed; /**< Huge pages made out of small ones. */
+    uint64_t huge_split;     /**< Huge pages split. */
+    uint64_t merged;         /**< Pages that gave up their frame for one of the same content. */
+} vmm_machine_stats_t;
+
+/** Most pages that one instruction may need at once, with some to spare. */
+#define VMM_LATEST 8
+
+/** The pages that came last while frames were few. When they alone come again and again, an instruction needs several
+ *  of them and a policy that prefers new pages takes one for the other: then they are not taken. */
+typedef struct vmm_latest {
+    uint32_t owner[VMM_LATEST]; /**< Whose they are, as in a frame's record ... */
+    uint32_t index[VMM_LATEST]; /**< ... which ... */
+    uint32_t frame[VMM_LATEST]; /**< ... and where. */
+    uint32_t at;                /**< The one that is forgotten next. */
+    uint32_t again;             /**< How many in a row were among them already. */
+} vmm_latest_t;
+
+/** A machine: the head of its block. */
+struct vmm_machine {
+    vmm_memory_t memory;             /**< As given. */
+    const vmm_paging_t *paging;      /**< As given. */
+    vmm_layout_t layout;             /**< As given. */
+    vmm_machine_options_t options;   /**< As given, with defaults filled in. */
+    vmm_frames_t frames;             /**< The buddy. */
+    vmm_machine_stats_t stats;       /**< Counters. */
+    vmm_resident_t resident;         /**< The set of all frames; with local replacement, of pages that no space has. */
+    vmm_latest_t latest;             /**< Pages that came last. */
+    vmm_cpu_t cpu[VMM_MACHINE_CPUS]; /**< Processors. */
+    vmm_swap_t swap[VMM_SWAP_AREAS]; /**< Swap areas, those of higher priority first. */
+    vmm_pool_t spaces;               /**< vmm_space_t. */
+    vmm_pool_t kins;                 /**< vmm_kin_t. */
+    vmm_pool_t areas;                /**< vmm_area_t. */
+    vmm_pool_t objects;              /**< vmm_object_t. */
+    vmm_pool_t tree_nodes;           /**< Nodes of the trees of areas. */
+    vmm_pool_t index_nodes;          /**< Nodes of the indexes of objects. */
+    uint64_t bytes;                  /**< Of the block. */
+    uint64_t frame_offset;           /**< Of the frame records. */
+    uint64_t age_offset;             /**< Of a byte a frame, the policy's. */
+    uint64_t set_offset;             /**< Of two bytes a frame, its resident set; 0 without local replacement. */
+    uint64_t slot_offset;            /**< Of the slots' records. */
+    uint64_t ghost_offset;           /**< Of the policy's ghosts. */
+    uint32_t frame_count;            /**< Frames of RAM. */
+    uint32_t zero_frame;             /**< The frame of zeros that unwritten pages share. */
+    uint32_t cpus;                   /**< Processors attached. */
+    uint32_t swaps;                  /**< Swap areas there are. */
+    uint32_t slot_count;             /**< Slots of all areas. */
+    uint32_t slots_used;             /**< Slots taken. */
+    uint32_t anon_ids;               /**< Last id given to an area that got anonymous pages. */
+    uint32_t asid_generation;        /**< Counts the times that ASIDs ran out. */
+    uint32_t asid_next;              /**< The next ASID to hand out. */
+    uint32_t ticks;                  /**< Faults since the last tick. */
+    uint32_t respite;                /**< Faults to come before reclaim in the background is tried again in vain. */
+    uint64_t committed;              /**< Pages promised. */
+    uint64_t pages_anon;             /**< Frames that hold anonymous pages. */
+    uint64_t pages_cache;            /**< Frames that hold pages of objects. */
+    uint64_t pages_tables;           /**< Frames that hold tables. */
+    vmm_paddr_t kernel_root;         /**< Tables of the kernel half; 0: none. */
+    bool reclaiming;                 /**< Reclaim runs, and may use the last frames. */
+    uint64_t merge_offset;           /**< Of what merging remembers; 0 without options.merging. */
+    uint64_t merge_rounds;           /**< Times that vmm_merge_scan came through all spaces. */
+    vmm_vaddr_t merge_va;            /**< It goes on here ... */
+    vmm_vaddr_t huge_va;             /**< vmm_huge_scan goes on here ... */
+    uint32_t merge_space;            /**< ... of this space; 0: the first. */
+    uint32_t huge_space;             /**< ... of this one; 0: the first. */
+    uint32_t merge_buckets;          /**< Of each of the two tables of merging; a power of two. */
+};
+
+/** What is counted of a space, in pages unless another unit is named. */
+typedef struct vmm_space_stats {
+    uint64_t minor;   /**< Faults served without a device. */
+    uint64_t major;   /**< Faults that read from one. */
+    uint64_t anon;    /**< Resident anonymous pages. */
+    uint64_t file;    /**< Resident pages of files. */
+    uint64_t shared;  /**< Resident pages of shared memory. */
+    uint64_t swapped; /**< Entries that stand for slots. */
+    uint64_t tables;  /**< Bytes of tables. */
+    uint64_t most;    /**< Most that anon + file + shared ever was. */
+    uint64_t total;   /**< Pages of all areas. */
+    uint64_t data;    /**< Pages of private writable areas, stacks apart. */
+    uint64_t stack;   /**< Pages of stacks. */
+    uint64_t locked;  /**< Pages of locked areas. */
+    uint64_t huge;    /**< Huge pages mapped. */
+} vmm_space_stats_t;
+
+/** Bounds of a space, bytes; 0: none. */
+typedef struct vmm_limits {
+    uint64_t space;  /**< Of all areas (RLIMIT_AS). */
+    uint64_t data;   /**< Of data (RLIMIT_DATA). */
+    uint64_t stack;  /**< Of a stack that grows (RLIMIT_STACK); 0: the layout's. */
+    uint64_t locked; /**< Of locked areas (RLIMIT_MEMLOCK). */
+} vmm_limits_t;
+
+/** Spaces that come from one another by fork. */
+typedef struct vmm_kin {
+    uint32_t first; /**< One of them. */
+    uint32_t count; /**< How many there are. */
+} vmm_kin_t;
+
+/** An address space. A record of its machine: read it as you like, write only name, limits,
+ *  locks_future and oom_score_adj. */
+struct vmm_space {
+    uint64_t offset;          /**< Of this record from its machine. */
+    uint32_t number;          /**< Which space. */
+    uint32_t parent;          /**< Whose child; 0: nobody's. */
+    uint32_t kin;             /**< Its kin. */
+    uint32_t kin_next;        /**< Ring of the spaces of one kin. */
+    uint32_t kin_previous;    /**< The other way round. */
+    vmm_paddr_t root;         /**< Its top table. */
+    uint32_t tree;            /**< Root node of its areas; 0: none. */
+    uint32_t tree_height;     /**< Levels of nodes. */
+    uint32_t areas;           /**< How many there are. */
+    uint32_t recent;          /**< The area found last: the first that ends above any address of ... */
+    vmm_vaddr_t recent_from;  /**< ... this stretch from its first byte ... */
+    vmm_vaddr_t recent_end;   /**< ... to the byte after its last; nothing is remembered if that is the same. */
+    uint32_t moved;           /**< First of the areas whose anonymous pages are known by other addresses. */
+    uint32_t asid;            /**< Its ASID ... */
+    uint32_t asid_generation; /**< ... if this is the machine's. */
+    uint64_t table_tag;       /**< Which stretch the level-0 table used last covers, plus 1; 0: none. */
+    vmm_paddr_t table;        /**< That table. */
+    uint32_t ran_on;          /**< Bit for each processor that may remember translations of it. */
+    vmm_vaddr_t brk_start;    /**< Where the heap begins. */
+    vmm_vaddr_t brk;          /**< The program break. */
+    vmm_vaddr_t stack_start;  /**< Where the first stack begins to grow from. */
+    vmm_vaddr_t entry;        /**< Where the program begins. */
+    vmm_space_stats_t stats;  /**< Counters. */
+    vmm_limits_t limits;      /**< Bounds. */
+    vmm_siginfo_t signal;     /**< Why the last fault that failed did. */
+    vmm_resident_t resident;  /**< Its set, with local replacement. */
+    uint32_t locks_future;    /**< Not 0: areas to come are locked, as by mlockall(MCL_FUTURE). */
+    int16_t oom_score_adj;    /**< -1000 (never killed) to 1000. */
+    bool killed;              /**< It was killed for memory: every fault ends in VMM_SIGKILL. */
+    char name[16];            /**< Of its program; ends with 0. */
+};
+
+/** The machine of a space. O(1). */
+VMM_INLINE vmm_machine_t *vmm_machine_of(const vmm_space_t *s)
+{
+    return (vmm_machine_t *)((uintptr_t)s - (uintptr_t)s->offset);
+}
+
+/** @cond internal */
+VMM_STATIC_ASSERT(sizeof(vmm_frame_t) == 20, "a frame's record is 20 bytes");
+
+VMM_INLINE void *vmm_machine_part(const vmm_machine_t *m, uint64_t offset)
+{
+    return (void *)((uintptr_t)m + (uintptr_t)offset);
+}
+
+VMM_INLINE void *vmm_pool_at(const vmm_machine_t *m, const vmm_pool_t *pool, uint32_t number)
+{
+    VMM_ASSERT(number >= 1 && number <= pool->count);
+    return vmm_machine_part(m, pool->offset + (uint64_t)(number - 1) * pool->bytes);
+}
+
+/* A record of any content; 0: none is left. */
+VMM_INLINE uint32_t vmm_pool_take(vmm_machine_t *m, vmm_pool_t *pool)
+{
+    uint32_t number = pool->first;
+    if (number) pool->first = *(vmm_any32_t *)vmm_pool_at(m, pool, number);
+    else if (pool->fresh < pool->count) number = ++pool->fresh;
+    if (number) pool->used++;
+    return number;
+}
+
+VMM_INLINE void vmm_pool_give(vmm_machine_t *m, vmm_pool_t *pool, uint32_t number)
+{
+    *(vmm_any32_t *)vmm_pool_at(m, pool, number) = pool->first;
+    pool->first = number;
+    pool->used--;
+}
+
+/** @endcond */
+
+/** The record of a frame.
+ *  @param m      the machine
+ *  @param frame  its number, from 0
+ *  @return the record. O(1). */
+VMM_INLINE vmm_frame_t *vmm_frame_at(const vmm_machine_t *m, uint32_t frame)
+{
+    VMM_ASSERT(frame < m->frame_count);
+    return (vmm_frame_t *)vmm_machine_part(m, m->frame_offset) + frame;
+}
+
+/** The byte that a replacement policy has for a frame.
+ *  @param m      the machine
+ *  @param frame  its number
+ *  @return where it lies. O(1). */
+VMM_INLINE uint8_t *vmm_age_of(const vmm_machine_t *m, uint32_t frame)
+{
+    return (uint8_t *)vmm_machine_part(m, m->age_offset) + frame;
+}
+
+/** @cond internal */
+VMM_INLINE uint16_t *vmm_set_of(const vmm_machine_t *m, uint32_t frame)
+{
+    return (uint16_t *)vmm_machine_part(m, m->set_offset) + frame;
+}
+
+/** @endcond */
+
+/** The record of a slot of swap.
+ *  @param m     the machine
+ *  @param slot  its number among the slots of all swap areas, from 0
+ *  @return the record. O(1). */
+VMM_INLINE vmm_slot_t *vmm_slot_at(const vmm_machine_t *m, uint32_t slot)
+{
+    VMM_ASSERT(slot < m->options.slots);
+    return (vmm_slot_t *)vmm_machine_part(m, m->slot_offset) + slot;
+}
+
+/** @cond internal */
+VMM_INLINE uint32_t *vmm_ghosts_of(const vmm_machine_t *m, const vmm_resident_t *set)
+{
+    return (uint32_t *)vmm_machine_part(m, m->ghost_offset) + (size_t)set->number * m->options.ghosts * 4;
+}
+
+/** @endcond */
+
+/** A space by its number. The record of one that has ended holds another number, or 0.
+ *  @param m       the machine
+ *  @param number  which one, from 1
+ *  @return the space. O(1). */
+VMM_INLINE vmm_space_t *vmm_space_at(const vmm_machine_t *m, uint32_t number)
+{
+    return (vmm_space_t *)vmm_pool_at(m, &m->spaces, number);
+}
+
+/** @cond internal */
+VMM_INLINE vmm_kin_t *vmm_kin_at(const vmm_machine_t *m, uint32_t number)
+{
+    return (vmm_kin_t *)vmm_pool_at(m, &m->kins, number);
+}
+
+/** @endcond */
+
+/** Where a frame begins.
+ *  @param m      the machine
+ *  @param frame  its number
+ *  @return its physical address. O(1). */
+VMM_INLINE vmm_paddr_t vmm_frame_paddr(const vmm_machine_t *m, uint32_t frame)
+{
+    return m->memory.base + ((vmm_paddr_t)frame << m->paging->page_shift);
+}
+
+/** Which frame holds a byte.
+ *  @param m      the machine
+ *  @param paddr  physical address in RAM
+ *  @return the frame's number. O(1). */
+VMM_INLINE uint32_t vmm_frame_of(const vmm_machine_t *m, vmm_paddr_t paddr)
+{
+    return (uint32_t)((paddr - m->memory.base) >> m->paging->page_shift);
+}
+
+/** @cond internal */
+VMM_INLINE uint8_t *vmm_frame_host(const vmm_machine_t *m, uint32_t frame)
+{
+    return (uint8_t *)m->memory.ram + ((size_t)frame << m->paging->page_shift);
+}
+
+VMM_INLINE unsigned vmm_frame_kind(const vmm_frame_t *f)
+{
+    return f->kind & 15u;
+}
+
+VMM_INLINE uint64_t vmm_page_bytes(const vmm_machine_t *m)
+{
+    return UINT64_C(1) << m->paging->page_shift;
+}
+
+/* Tells an event, where anybody listens. */
+VMM_INLINE void vmm_tell(const vmm_machine_t *m, vmm_event_kind_t kind, const vmm_space_t *s, vmm_vaddr_t va,
+                         vmm_paddr_t paddr, uint64_t detail)
+{
+#if VMM_EVENTS
+    if (m->options.event) {
+        const vmm_event_t event = {(uint32_t)kind, s ? s->number : 0, va, paddr, detail};
+        m->options.event(m->options.user, &event);
+    }
+#else
+    (void)m;
+    (void)kind;
+    (void)s;
+    (void)va;
+    (void)paddr;
+    (void)detail;
+#endif
+}
+
+/* -- frames of any use -- */
+
+/* A block out of the buddy for a use of ours; VMM_NO_FRAME: none. */
+VMM_INLINE uint32_t vmm_frame_alloc(vmm_machine_t *m, unsigned order, unsigned kind)
+{
+    vmm_paddr_t paddr = 0;
+    uint32_t frame, i;
+    if (vmm_frames_alloc(&m->frames, order, &paddr)) return VMM_NO_FRAME;
+    frame = vmm_frame_of(m, paddr);
+    for (i = 0; i < UINT32_C(1) << order; i++) {
+        vmm_frame_t *f = vmm_frame_at(m, frame + i);
+        f->next = f->previous = VMM_NO_FRAME;
+        f->owner = f->index = 0;
+        f->mappings = 0;
+        f->flags = 0;
+        f->kind = (uint8_t)kind;
+    }
+    return frame;
+}
+
+VMM_INLINE void vmm_frame_give(vmm_machine_t *m, uint32_t frame, unsigned order)
+{
+    uint32_t i;
+    for (i = 0; i < UINT32_C(1) << order; i++) vmm_frame_at(m, frame + i)->kind = VMM_FRAME_FREE;
+    (void)vmm_frames_free(&m->frames, vmm_frame_paddr(m, frame), order);
+}
+
+/* -- entries -- */
+
+/** @endcond */
+
+/** What stands in an entry of a space's tables. */
+enum vmm_entry_kind {
+    VMM_ENTRY_NONE = 0,   /**< Nothing. */
+    VMM_ENTRY_PAGE = 1,   /**< A page that the processor may use. */
+    VMM_ENTRY_PARKED = 2, /**< A page whose area allows nothing. */
+    VMM_ENTRY_SLOT = 3    /**< A page in a slot of swap. */
+};
+
+/** @cond internal */
+/* An entry that is not valid and says a number: all bits but the valid one. Even: slot, plus 1; odd: frame. */
+VMM_INLINE vmm_pte_t vmm_entry_spread(const vmm_paging_t *p, uint64_t word)
+{
+    const uint64_t below = p->valid - 1;
+    return (word & ~below) << 1 | (word & below);
+}
+
+VMM_INLINE vmm_pte_t vmm_entry_of_slot(const vmm_machine_t *m, uint32_t slot)
+{
+    return vmm_entry_spread(m->paging, ((uint64_t)slot + 1) << 1);
+}
+
+VMM_INLINE vmm_pte_t vmm_entry_of_parked(const vmm_machine_t *m, uint32_t frame)
+{
+    return vmm_entry_spread(m->paging, (uint64_t)frame << 1 | 1);
+}
+
+/** @endcond */
+
+/** Reads an entry of a space's tables.
+ *  @param m       the machine
+ *  @param pte     the entry
+ *  @param number  receives the frame or slot that it names; of VMM_ENTRY_NONE nothing
+ *  @return enum vmm_entry_kind. O(1). */
+VMM_INLINE unsigned vmm_entry_read(const vmm_machine_t *m, vmm_pte_t pte, uint32_t *number)
+{
+    const vmm_paging_t *p = m->paging;
+    const uint64_t below = p->valid - 1, word = (pte >> 1 & ~below) | (pte & below);
+    if (pte & p->valid) {
+        *number = vmm_frame_of(m, vmm_pte_paddr(p, pte));
+        return VMM_ENTRY_PAGE;
+    }
+    if (word == 0) return VMM_ENTRY_NONE;
+    *number = (uint32_t)(word & 1 ? word >> 1 : (word >> 1) - 1);
+    return word & 1 ? VMM_ENTRY_PARKED : VMM_ENTRY_SLOT;
+}
+
+/** @cond internal */
+VMM_INLINE uint8_t *vmm_table_host(const vmm_machine_t *m, vmm_paddr_t table)
+{
+    return (uint8_t *)m->memory.ram + (size_t)(table - m->memory.base);
+}
+
+/* The record of the table that an entry of a level stands in. */
+VMM_INLINE vmm_frame_t *vmm_table_of(const vmm_machine_t *m, const uint8_t *entry, unsigned level)
+{
+    const uint64_t offset = (uint64_t)(entry - (const uint8_t *)m->memory.ram);
+    const uint64_t bytes = vmm_table_bytes(m->paging, level);
+    return vmm_frame_at(m, (uint32_t)((offset & ~(bytes - 1)) >> m->paging->page_shift));
+}
+
+/* Writes an entry and keeps count of those that its table has. Returns what it was, with the marks that a processor set
+ * up to now. */
+VMM_INLINE vmm_pte_t vmm_entry_put(vmm_machine_t *m, uint8_t *entry, unsigned level, vmm_pte_t pte)
+{
+    vmm_pte_t was = vmm_pte_load(m->paging, entry);
+    if (!(was & m->paging->valid)) vmm_pte_store(m->paging, entry, pte);
+    else
+        while (!vmm_pte_swap(m->paging, entry, was, pte)) was = vmm_pte_load(m->paging, entry);
+    if ((was != 0) != (pte != 0)) {
+        vmm_frame_t *table = vmm_table_of(m, entry, level);
+        table->mappings = (uint16_t)(table->mappings + (pte ? 1u : 0xffffu));
+    }
+    return was;
+}
+
+/** @endcond */
+
+/** Finds the entry that decides about an address: of level 0, or a huge leaf above.
+ *  @param m      the machine
+ *  @param s      the space; it remembers the table found
+ *  @param va     virtual address
+ *  @param level  receives the entry's level
+ *  @return where the entry lies, or null when no table reaches so far down. O(levels). */
+VMM_INLINE uint8_t *vmm_entry_find(const vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t va, unsigned *level)
+{
+    const vmm_paging_t *p = m->paging;
+    const uint64_t tag = (va >> vmm_level_shift(p, 1)) + 1;
+    vmm_paddr_t table = s->root;
+    *level = 0;
+    if (s->table_tag == tag) return vmm_table_host(m, s->table) + (size_t)vmm_level_index(p, 0, va) * p->pte_bytes;
+    for (*level = p->levels - 1u;; --*level) {
+        uint8_t *entry = vmm_table_host(m, table) + (size_t)vmm_level_index(p, *level, va) * p->pte_bytes;
+        vmm_pte_t pte;
+        if (*level == 0) {
+            s->table_tag = tag;
+            s->table = table;
+            return entry;
+        }
+        pte = vmm_pte_load(p, entry);
+        if (!(pte & p->valid)) return NULL;
+        if (vmm_pte_is_leaf(p, pte, *level)) return entry;
+        table = vmm_pte_paddr(p, pte);
+    }
+}
+
+/** @cond internal */
+/* A stretch of entries of one table. */
+typedef struct vmm_run_of_entries {
+    uint8_t *entry; /* the first */
+    vmm_vaddr_t va; /* what it covers begins here: not above where the search began */
+    uint64_t count; /* of level 0; 1 above */
+    unsigned level; /* above 0: a huge leaf */
+} vmm_run_t;
+
+/* The next stretch of entries in [*va, end), of any content; *va moves behind it. */
+VMM_OUTLINE bool vmm_run_next(const vmm_machine_t *m, const vmm_space_t *s, vmm_vaddr_t *va, vmm_vaddr_t end,
+                              vmm_run_t *run)
+{
+    const vmm_paging_t *p = m->paging;
+    while (*va < end) {
+        vmm_paddr_t table = s->root;
+        unsigned level = p->levels - 1u;
+        vmm_vaddr_t behind;
+        bool holds = true;
+        for (;; level--) {
+            run->entry = vmm_table_host(m, table) + (size_t)vmm_level_index(p, level, *va) * p->pte_bytes;
+            if (level == 0) break;
+            table = vmm_pte_load(p, run->entry);
+            holds = (table & p->valid) != 0;
+            if (!holds || vmm_pte_is_leaf(p, table, level)) break;
+            table = vmm_pte_paddr(p, table);
+        }
+        run->level = level;
+        run->va = *va & ~vmm_low_mask(vmm_level_shift(p, level));
+        behind = (*va | vmm_low_mask(vmm_level_shift(p, level > 0 ? level : 1))) + 1;
+        if (behind == 0 || behind > end) behind = end;
+        run->count = level > 0 ? 1 : (behind - *va) >> p->page_shift;
+        *va = behind;
+        if (holds) return true;
+    }
+    return false;
+}
+
+/* -- tables -- */
+
+VMM_INLINE unsigned vmm_table_order(const vmm_machine_t *m, unsigned level)
+{
+    return vmm_frames_order_of(&m->frames, vmm_table_bytes(m->paging, level));
+}
+
+/* A table of any content out of the free frames; VMM_NO_FRAME: none. */
+VMM_OUTLINE uint32_t vmm_table_raw(vmm_machine_t *m, vmm_space_t *s, unsigned level)
+{
+    const unsigned order = vmm_table_order(m, level);
+    const uint32_t frame = vmm_frame_alloc(m, order, VMM_FRAME_TABLE);
+    if (frame == VMM_NO_FRAME) return frame;
+    vmm_frame_at(m, frame)->owner = s->number;
+    s->stats.tables += vmm_table_bytes(m->paging, level);
+    m->pages_tables += UINT64_C(1) << order;
+    return frame;
+}
+
+/* An empty table, likewise. */
+VMM_OUTLINE uint32_t vmm_table_new(vmm_machine_t *m, vmm_space_t *s, unsigned level)
+{
+    const uint32_t frame = vmm_table_raw(m, s, level);
+    if (frame != VMM_NO_FRAME) VMM_SET(vmm_frame_host(m, frame), 0, (size_t)vmm_table_bytes(m->paging, level));
+    return frame;
+}
+
+VMM_OUTLINE void vmm_table_free(vmm_machine_t *m, vmm_space_t *s, uint32_t frame, unsigned level)
+{
+    const unsigned order = vmm_table_order(m, level);
+    s->stats.tables -= vmm_table_bytes(m->paging, level);
+    m->pages_tables -= UINT64_C(1) << order;
+    s->table_tag = 0;
+    vmm_frame_give(m, frame, order);
+}
+
+/* Gives back the tables around an address that have no entry left, from the lowest up; never the root. */
+VMM_OUTLINE void vmm_tables_prune(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t va)
+{
+    const vmm_paging_t *p = m->paging;
+    uint8_t *path[VMM_MAX_LEVELS];
+    vmm_paddr_t table = s->root;
+    unsigned level = p->levels - 1u;
+    for (; level > 0; level--) {
+        path[level] = vmm_table_host(m, table) + (size_t)vmm_level_index(p, level, va) * p->pte_bytes;
+        table = vmm_pte_load(p, path[level]);
+        if (!(table & p->valid) || vmm_pte_is_leaf(p, table, level)) break;
+        table = vmm_pte_paddr(p, table);
+    }
+    for (level++; level < p->levels; level++) { /* the table below path[level] */
+        table = vmm_pte_paddr(p, vmm_pte_load(p, path[level]));
+        if (vmm_frame_at(m, vmm_frame_of(m, table))->mappings) return;
+        vmm_entry_put(m, path[level], level, 0);
+        vmm_table_free(m, s, vmm_frame_of(m, table), level - 1u);
+    }
+}
+
+/* -- processors -- */
+
+/* Makes every processor that may remember a stretch of a space forget it. */
+VMM_OUTLINE void vmm_flush_stretch(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t va, uint64_t bytes, unsigned kind)
+{
+    vmm_flush_t what;
+    uint32_t left = s->ran_on;
+    what.vaddr = va;
+    what.bytes = bytes;
+    what.page_shift = m->paging->page_shift;
+    what.kind = (uint8_t)kind;
+    if (!left) return;
+    vmm_tell(m, VMM_EVENT_FLUSH, s, va, 0, bytes);
+    m->stats.flushes++;
+    for (; left; left &= left - 1) {
+        const vmm_cpu_t *cpu = &m->cpu[__builtin_ctz(left)];
+        cpu->flush(cpu->mmu, &what);
+    }
+}
+/** @endcond */
+/** @} */
+
+/* ================================================================ Part II  10. areas == */
+/** @defgroup vmm_areas 10. Areas
+ *  The stretches of a space, in a B+ tree by address that knows the widest gap below each node: O(log n) to find,
+ *  insert, remove and to find a gap.
+ *  @{ */
+
+/** What an area is, beside VMM_R, VMM_W, VMM_X of enum vmm_flags. Areas with different flags are never merged. */
+enum vmm_area_flag {
+    VMM_AREA_SHARED = 1 << 4,       /**< Writes go to the object. */
+    VMM_AREA_MAY_WRITE = 1 << 5,    /**< Writing may be allowed later. */
+    VMM_AREA_GROWS = 1 << 6,        /**< A stack: grows down when touched below. */
+    VMM_AREA_LOCKED = 1 << 7,       /**< Its pages stay resident. */
+    VMM_AREA_NO_RESERVE = 1 << 8,   /**< Promises nothing. */
+    VMM_AREA_ACCOUNT = 1 << 9,      /**< Its pages are promised: counted in committed. */
+    VMM_AREA_HUGE = 1 << 10,        /**< Explicit huge pages (MAP_HUGETLB). */
+    VMM_AREA_ADVISE_HUGE = 1 << 11, /**< MADV_HUGEPAGE. */
+    VMM_AREA_NEVER_HUGE = 1 << 12,  /**< MADV_NOHUGEPAGE. */
+    VMM_AREA_MERGEABLE = 1 << 13,   /**< MADV_MERGEABLE. */
+    VMM_AREA_RANDOM = 1 << 14,      /**< MADV_RANDOM. */
+    VMM_AREA_SEQUENTIAL = 1 << 15,  /**< MADV_SEQUENTIAL. */
+    VMM_AREA_CLONED = 1 << 16,      /**< Its anonymous pages may be a parent's too; not compared when merging. */
+    VMM_AREA_MAY_READ = 1 << 17,    /**< Reading may be allowed later. */
+    VMM_AREA_MAY_EXEC = 1 << 18,    /**< Executing may be allowed later. */
+    VMM_AREA_MOVED = 1 << 20,       /**< In the list of moved areas; not compared when merging. */
+    VMM_AREA_STACK = 1 << 19        /**< The first stack, for the name in maps; not compared when merging. */
+};
+
+/** An area. Invariants: start < end, both multiples of the page size; no two of a space overlap; anonymous pages of
+ *  page number `start / page + i` of the area are known to their frames as number `home + i`. */
+typedef struct vmm_area {
+    vmm_vaddr_t start;   /**< First byte. */
+    vmm_vaddr_t end;     /**< Byte after the last. */
+    uint64_t offset;     /**< Page of the object that is at start; 0 without an object. */
+    uint64_t home;       /**< Page number by which anonymous pages of start are known: where it was when it was made. */
+    uint32_t space;      /**< Whose. */
+    uint32_t object;     /**< What it shows; 0: anonymous. */
+    uint32_t anon;       /**< 0 until it got an anonymous page; areas with different ids are never merged. */
+    uint32_t flags;      /**< VMM_R, VMM_W, VMM_X and enum vmm_area_flag. */
+    uint32_t next;       /**< Ring of the areas of one object; 0 without one. */
+    uint32_t previous;   /**< The other way round. */
+    uint32_t moved_next; /**< List of the space's areas that are not where home says; 0: none. */
+    uint32_t moved_previous; /**< The other way round. */
+} vmm_area_t;
+
+/** The record of an area.
+ *  @param m       the machine
+ *  @param number  which one, 1 or more
+ *  @return the record. O(1). */
+VMM_INLINE vmm_area_t *vmm_area_at(const vmm_machine_t *m, uint32_t number)
+{
+    VMM_ASSERT(number >= 1 && number <= m->areas.count);
+    return (vmm_area_t *)vmm_machine_part(m, m->areas.offset) + (number - 1);
+}
+
+/** Most entries of a node: with 24 it takes eight cache lines, of which a search touches five. */
+#define VMM_TREE_FANOUT 24
+/** Fewest entries of a node that is not a root. */
+#define VMM_TREE_LEAST (VMM_TREE_FANOUT / 2)
+/** Most levels: a tree of h levels has at least 2 * VMM_TREE_LEAST^(h - 1) areas, and a number has 32 bits. */
+#define VMM_TREE_HEIGHT 9
+/** Nodes that suffice for so many areas in so many spaces, in whatever order they come and go. Beside its root a tree
+ *  of n areas has at most n / LEAST leaves, n / LEAST^2 nodes above them and so on: less than n / (LEAST - 1). */
+#define VMM_TREE_NODES(areas, spaces) ((areas) / (VMM_TREE_LEAST - 1) + (spaces))
+
+/** @cond internal */
+/* A node of the tree. An entry of a leaf (level 0) is an area, an entry above is a node one level below:
+ *
+ *   |       | leaf                                  | above                          |
+ *   |-------|---------------------------------------|--------------------------------|
+ *   | key   | end of the area                       | last key of the child, exactly |
+ *   | child | number of the area                    | number of the node             |
+ *   | gap   | free bytes right below it, guard apart | widest gap of the child        |
+ *
+ * Keys are ends, not starts, because then one comparison with all keys leads to the first area that ends above an
+ * address, without a look at neighbours. Invariants: keys ascend; count >= VMM_TREE_LEAST, but for a root, which has
+ * 1 entry or, above leaves, 2; entries from count on have key UINT64_MAX, child 0, gap 0. */
+typedef struct vmm_tree_node {
+    vmm_vaddr_t key[VMM_TREE_FANOUT];
+    uint32_t child[VMM_TREE_FANOUT];
+    uint64_t gap[VMM_TREE_FANOUT];
+    uint32_t count;
+    uint32_t spare[7];
+} vmm_tree_node_t;
+
+VMM_STATIC_ASSERT(sizeof(vmm_tree_node_t) == 512, "a node of the tree of areas is eight cache lines");
+VMM_STATIC_ASSERT(2 * VMM_TREE_LEAST <= VMM_TREE_FANOUT && VMM_TREE_LEAST > 2,
+                  "half a node must be enough for a node, and two that are short must fit in one");
+
+/* The way from the root to an entry: level 0 is the leaf. An array of steps, not two arrays: gcc 12 forgets at -O1 and
+ * up (its ipa-modref) that vmm_gap_next writes to them if they are two. */
+typedef struct vmm_tree_path {
+    struct {
+        vmm_tree_node_t *node;
+        uint32_t at; /* entry of the node */
+    } step[VMM_TREE_HEIGHT];
+    vmm_vaddr_t below; /* end of the area before the entry; 0: none */
+} vmm_tree_path_t;
+
+VMM_INLINE vmm_tree_node_t *vmm_tree_node_at(const vmm_machine_t *m, uint32_t number)
+{
+    VMM_ASSERT(number >= 1 && number <= m->tree_nodes.count);
+    return (vmm_tree_node_t *)vmm_machine_part(m, m->tree_nodes.offset) + (number - 1);
+}
+
+/* Keys that are not above va, which is the place of the first that is. Which one it is cannot be predicted, so there is
+ * no branch: first the last keys of all cache lines tell the line, then all keys of that are compared. */
+VMM_INLINE uint32_t vmm_tree_rank(const vmm_tree_node_t *node, vmm_vaddr_t va)
+{
+    uint32_t rank = 0, line = 0, i;
+    const vmm_vaddr_t *key;
+    for (i = 7; i + 1 < VMM_TREE_FANOUT; i += 8) line += node->key[i] <= va;
+    key = node->key + 8 * line;
+    for (i = 0; i < 8; i++) rank += key[i] <= va;
+    return 8 * line + rank;
+}
+
+/* The leaf and the place in it of the first area whose end is above va. False: there is none. */
+VMM_INLINE bool vmm_tree_search(const vmm_space_t *s, vmm_vaddr_t va, const vmm_tree_node_t **leaf, uint32_t *rank)
+{
+    const vmm_machine_t *m = vmm_machine_of(s);
+    const vmm_tree_node_t *node;
+    uint32_t level = s->tree_height, at;
+    if (s->tree == 0) return false;
+    node = vmm_tree_node_at(m, s->tree);
+    at = vmm_tree_rank(node, va);
+    if (at >= node->count) return false;
+    while (--level > 0) {
+        node = vmm_tree_node_at(m, node->child[at]);
+        __builtin_prefetch(&node->key[VMM_TREE_FANOUT - 1]); /* all lines at once, not each when the one before came */
+        __builtin_prefetch(&node->child[0]);
+        __builtin_prefetch(&node->child[VMM_TREE_FANOUT - 1]);
+        at = vmm_tree_rank(node, va);
+    }
+    *leaf = node;
+    *rank = at;
+    return true;
+}
+
+/* The first area whose end is above va; 0: none. */
+VMM_OUTLINE uint32_t vmm_tree_find(const vmm_space_t *s, vmm_vaddr_t va)
+{
+    const vmm_tree_node_t *leaf;
+    uint32_t rank;
+    return vmm_tree_search(s, va, &leaf, &rank) ? leaf->child[rank] : 0;
+}
+
+/* The same, remembered with the addresses that lead to it: from the end of the area before it, or from va if that is in
+ * another leaf. No record of an area is read, which for one of very many would be another wait for memory. */
+VMM_OUTLINE uint32_t vmm_tree_find_anew(vmm_space_t *s, vmm_vaddr_t va)
+{
+    const vmm_tree_node_t *leaf;
+    uint32_t rank;
+    if (!vmm_tree_search(s, va, &leaf, &rank)) return 0;
+    s->recent_from = rank > 0 ? leaf->key[rank - 1] : va;
+    s->recent_end = leaf->key[rank];
+    return s->recent = leaf->child[rank];
+}
+
+/* Nothing is remembered, because areas change. */
+VMM_INLINE void vmm_tree_forget(vmm_space_t *s)
+{
+    s->recent = 0;
+    s->recent_from = s->recent_end = 0;
+}
+
+/* The way to the first area whose end is above va, or behind the last area. The tree is not empty. */
+VMM_OUTLINE void vmm_tree_seek(const vmm_space_t *s, vmm_vaddr_t va, vmm_tree_path_t *path)
+{
+    const vmm_machine_t *m = vmm_machine_of(s);
+    uint32_t level = s->tree_height, number = s->tree;
+    path->below = 0;
+    while (level-- > 0) {
+        vmm_tree_node_t *const node = vmm_tree_node_at(m, number);
+        uint32_t at = vmm_tree_rank(node, va);
+        if (at > 0) path->below = node->key[at - 1];
+        if (level > 0 && at == node->count) at--;
+        path->step[level].node = node;
+        path->step[level].at = at;
+        if (level > 0) number = node->child[at];
+    }
+}
+
+/* Where an area's right to be left alone begins: a stack that grows keeps a guard below. */
+VMM_INLINE vmm_vaddr_t vmm_area_floor(const vmm_machine_t *m, const vmm_area_t *area)
+{
+    const uint64_t guard =
+        area->flags & VMM_AREA_GROWS ? (uint64_t)m->layout.guard_pages << m->paging->page_shift : UINT64_C(0);
+    return area->start > guard ? area->start - guard : 0;
+}
+
+/* Free bytes below an area when the one before it ends at `below`. */
+VMM_INLINE uint64_t vmm_tree_gap(const vmm_machine_t *m, const vmm_area_t *area, vmm_vaddr_t below)
+{
+    const vmm_vaddr_t floor_va = vmm_area_floor(m, area);
+    return floor_va > below ? floor_va - below : 0;
+}
+
+VMM_INLINE uint64_t vmm_tree_widest(const vmm_tree_node_t *node)
+{
+    uint64_t widest = 0;
+    uint32_t i;
+    for (i = 0; i < VMM_TREE_FANOUT; i++) widest = node->gap[i] > widest ? node->gap[i] : widest;
+    return widest;
+}
+
+/* Writes what a node knows of a child anew. */
+VMM_OUTLINE void vmm_tree_refresh(const vmm_machine_t *m, vmm_tree_node_t *node, uint32_t at)
+{
+    const vmm_tree_node_t *const child = vmm_tree_node_at(m, node->child[at]);
+    node->key[at] = child->key[child->count - 1];
+    node->gap[at] = vmm_tree_widest(child);
+}
+
+/* The same for all nodes on a way, from the leaf up. */
+VMM_INLINE void vmm_tree_refresh_path(const vmm_space_t *s, const vmm_tree_path_t *path)
+{
+    uint32_t level;
+    for (level = 1; level < s->tree_height; level++)
+        vmm_tree_refresh(vmm_machine_of(s), path->step[level].node, path->step[level].at);
+}
+
+/* Writes the gap below an area anew, after what is before it has changed. */
+VMM_OUTLINE void vmm_tree_regap(const vmm_space_t *s, uint32_t number)
+{
+    const vmm_machine_t *m = vmm_machine_of(s);
+    const vmm_area_t *const area = vmm_area_at(m, number);
+    vmm_tree_path_t path;
+    vmm_tree_seek(s, area->start, &path);
+    path.step[0].node->gap[path.step[0].at] = vmm_tree_gap(m, area, path.below);
+    vmm_tree_refresh_path(s, &path);
+}
+
+/* Moves the entries from `at` on up by n; what they leave is to be written. */
+VMM_OUTLINE void vmm_tree_open(vmm_tree_node_t *node, uint32_t at, uint32_t n)
+{
+    uint32_t i;
+    for (i = node->count; i-- > at;) {
+        node->key[i + n] = node->key[i];
+        node->child[i + n] = node->child[i];
+        node->gap[i + n] = node->gap[i];
+    }
+    node->count += n;
+}
+
+/* Removes n entries from `at` on. */
+VMM_OUTLINE void vmm_tree_close(vmm_tree_node_t *node, uint32_t at, uint32_t n)
+{
+    uint32_t i;
+    node->count -= n;
+    for (i = at; i < node->count; i++) {
+        node->key[i] = node->key[i + n];
+        node->child[i] = node->child[i + n];
+        node->gap[i] = node->gap[i + n];
+    }
+    for (; n > 0; n--, i++) {
+        node->key[i] = UINT64_MAX;
+        node->child[i] = 0;
+        node->gap[i] = 0;
+    }
+}
+
+/* Copies n entries from one node to another. */
+VMM_INLINE void vmm_tree_copy(vmm_tree_node_t *to, uint32_t to_at, const vmm_tree_node_t *from, uint32_t at, uint32_t n)
+{
+    VMM_COPY(to->key + to_at, from->key + at, n * sizeof *to->key);
+    VMM_COPY(to->child + to_at, from->child + at, n * sizeof *to->child);
+    VMM_COPY(to->gap + to_at, from->gap + at, n * sizeof *to->gap);
+}
+
+/* A new node without entries. There always is one: see VMM_TREE_NODES. */
+VMM_OUTLINE uint32_t vmm_tree_node_make(vmm_machine_t *m)
+{
+    const uint32_t number = vmm_pool_take(m, &m->tree_nodes);
+    vmm_tree_node_t *node;
+    VMM_ASSERT(number != 0);
+    node = vmm_tree_node_at(m, number);
+    VMM_SET(node, 0, sizeof *node);
+    VMM_SET(node->key, 0xff, sizeof node->key);
+    return number;
+}
+
+/* Cuts a full child into two halves. */
+VMM_OUTLINE void vmm_tree_split(vmm_machine_t *m, vmm_tree_node_t *node, uint32_t at)
+{
+    const uint32_t number = vmm_tree_node_make(m), keep = VMM_TREE_FANOUT - VMM_TREE_LEAST;
+    vmm_tree_node_t *const left = vmm_tree_node_at(m, node->child[at]), *const right = vmm_tree_node_at(m, number);
+    vmm_tree_copy(right, 0, left, keep, VMM_TREE_LEAST);
+    right->count = VMM_TREE_LEAST;
+    vmm_tree_close(left, keep, VMM_TREE_LEAST);
+    vmm_tree_open(node, at + 1, 1);
+    node->child[at + 1] = number;
+    vmm_tree_refresh(m, node, at);
+    vmm_tree_refresh(m, node, at + 1);
+}
+
+/* Gives a child and the one after it equally many entries. */
+VMM_OUTLINE void vmm_tree_even(const vmm_machine_t *m, vmm_tree_node_t *node, uint32_t at)
+{
+    vmm_tree_node_t *const left = vmm_tree_node_at(m, node->child[at]);
+    vmm_tree_node_t *const right = vmm_tree_node_at(m, node->child[at + 1]);
+    const uint32_t half = (left->count + right->count) / 2;
+    if (left->count > half) {
+        const uint32_t n = left->count - half;
+        vmm_tree_open(right, 0, n);
+        vmm_tree_copy(right, 0, left, half, n);
+        vmm_tree_close(left, half, n);
+    } else {
+        const uint32_t n = half - left->count;
+        vmm_tree_copy(left, left->count, right, 0, n);
+        left->count = half;
+        vmm_tree_close(right, 0, n);
+    }
+    vmm_tree_refresh(m, node, at);
+    vmm_tree_refresh(m, node, at + 1);
+}
+
+/* Makes one of a child and the one after it. */
+VMM_OUTLINE void vmm_tree_join(vmm_machine_t *m, vmm_tree_node_t *node, uint32_t at)
+{
+    const uint32_t number = node->child[at + 1];
+    vmm_tree_node_t *const left = vmm_tree_node_at(m, node->child[at]), *const right = vmm_tree_node_at(m, number);
+    vmm_tree_copy(left, left->count, right, 0, right->count);
+    left->count += right->count;
+    vmm_pool_give(m, &m->tree_nodes, number);
+    vmm_tree_close(node, at + 1, 1);
+    vmm_tree_refresh(m, node, at);
+}
+
+/* Makes room for an entry in a full child: with a neighbour's help if one has room, so that nodes fill up when areas
+ * come in the order of their addresses, as they mostly do. */
+VMM_OUTLINE void vmm_tree_relieve(vmm_machine_t *m, vmm_tree_node_t *node, uint32_t at)
+{
+    if (at > 0 && vmm_tree_node_at(m, node->child[at - 1])->count < VMM_TREE_FANOUT - 1) {
+        vmm_tree_even(m, node, at - 1);
+    } else if (at + 1 < node->count && vmm_tree_node_at(m, node->child[at + 1])->count < VMM_TREE_FANOUT - 1) {
+        vmm_tree_even(m, node, at);
+    } else {
+        vmm_tree_split(m, node, at);
+    }
+}
+
+/* Where the way to va goes on, at a node above leaves. */
+VMM_INLINE uint32_t vmm_tree_branch(const vmm_tree_node_t *node, vmm_vaddr_t va)
+{
+    const uint32_t rank = vmm_tree_rank(node, va);
+    return rank < node->count ? rank : node->count - 1;
+}
+
+/* Sees that no node on the way to va is full. From the root down, so that a node that is split has room above. */
+VMM_OUTLINE void vmm_tree_make_room(vmm_space_t *s, vmm_vaddr_t va)
+{
+    vmm_machine_t *const m = vmm_machine_of(s);
+    vmm_tree_node_t *node;
+    uint32_t level;
+    if (s->tree == 0) {
+        s->tree = vmm_tree_node_make(m);
+        s->tree_height = 1;
+    }
+    node = vmm_tree_node_at(m, s->tree);
+    if (node->count == VMM_TREE_FANOUT) {
+        const uint32_t number = vmm_tree_node_make(m);
+        node = vmm_tree_node_at(m, number);
+        node->child[0] = s->tree;
+        node->count = 1;
+        vmm_tree_refresh(m, node, 0);
+        s->tree = number;
+        s->tree_height++;
+    }
+    for (level = s->tree_height - 1; level > 0; level--) {
+        uint32_t at = vmm_tree_branch(node, va);
+        if (vmm_tree_node_at(m, node->child[at])->count == VMM_TREE_FANOUT) {
+            vmm_tree_relieve(m, node, at);
+            at = vmm_tree_branch(node, va);
+        }
+        node = vmm_tree_node_at(m, node->child[at]);
+    }
+}
+
+/* Mends the way after its leaf lost an entry: nodes that became short get entries of a neighbour or join it. */
+VMM_OUTLINE void vmm_tree_mend(vmm_space_t *s, const vmm_tree_path_t *path)
+{
+    vmm_machine_t *const m = vmm_machine_of(s);
+    const vmm_tree_node_t *root = vmm_tree_node_at(m, s->tree);
+    uint32_t level;
+    for (level = 1; level < s->tree_height; level++) {
+        vmm_tree_node_t *const node = path->step[level].node;
+        const uint32_t at = path->step[level].at, left = at > 0 ? at - 1 : 0;
+        if (path->step[level - 1].node->count >= VMM_TREE_LEAST) {
+            vmm_tree_refresh(m, node, at);
+        } else if (vmm_tree_node_at(m, node->child[left])->count + vmm_tree_node_at(m, node->child[left + 1])->count <=
+                   VMM_TREE_FANOUT) {
+            vmm_tree_join(m, node, left);
+        } else {
+            vmm_tree_even(m, node, left);
+        }
+    }
+    if (root->count == (s->tree_height > 1 ? 1u : 0u)) {
+        const uint32_t number = s->tree;
+        s->tree = root->child[0];
+        s->tree_height--;
+        vmm_pool_give(m, &m->tree_nodes, number);
+    }
+}
+/** @endcond */
+
+/** The first area that ends above an address: the one that holds it, or else the next above (Linux's find_vma).
+ *  @param s   the space
+ *  @param va  virtual address
+ *  @return its number; 0: none. O(log n), O(1) for the area that was found last. */
+VMM_INLINE uint32_t vmm_area_after(vmm_space_t *s, vmm_vaddr_t va)
+{
+    if (VMM_LIKELY(va - s->recent_from < s->recent_end - s->recent_from)) return s->recent;
+    return vmm_tree_find_anew(s, va);
+}
+
+/** The area that holds an address.
+ *  @param s   the space
+ *  @param va  virtual address
+ *  @return its number; 0: none. O(log n), O(1) for the area that was found last. */
+VMM_INLINE uint32_t vmm_area_with(vmm_space_t *s, vmm_vaddr_t va)
+{
+    const uint32_t number = vmm_area_after(s, va);
+    return number != 0 && vmm_area_at(vmm_machine_of(s), number)->start <= va ? number : 0;
+}
+
+/** The lowest area of a space.
+ *  @param s  the space
+ *  @return its number; 0: there is none. O(log n). */
+VMM_INLINE uint32_t vmm_area_first(const vmm_space_t *s)
+{
+    return vmm_tree_find(s, 0);
+}
+
+/** The highest area of a space.
+ *  @param s  the space
+ *  @return its number; 0: there is none. O(log n). */
+VMM_OUTLINE uint32_t vmm_area_last(const vmm_space_t *s)
+{
+    uint32_t level, number = s->tree;
+    for (level = s->tree_height; level > 0; level--) {
+        const vmm_tree_node_t *const node = vmm_tree_node_at(vmm_machine_of(s), number);
+        number = node->child[node->count - 1];
+    }
+    return number;
+}
+
+/** The area above another.
+ *  @param s       the space
+ *  @param number  the other, which is in the tree
+ *  @return its number; 0: there is none. O(log n), in nodes that a run through all areas keeps in the cache. */
+VMM_INLINE uint32_t vmm_area_next(const vmm_space_t *s, uint32_t number)
+{
+    return vmm_tree_find(s, vmm_area_at(vmm_machine_of(s), number)->end);
+}
+
+/** The area below another.
+ *  @param s       the space
+ *  @param number  the other, which is in the tree
+ *  @return its number; 0: there is none. O(log n). */
+VMM_OUTLINE uint32_t vmm_area_previous(const vmm_space_t *s, uint32_t number)
+{
+    const vmm_machine_t *m = vmm_machine_of(s);
+    vmm_tree_path_t path;
+    uint32_t level;
+    vmm_tree_seek(s, vmm_area_at(m, number)->start, &path);
+    for (level = 0; level < s->tree_height && path.step[level].at == 0; level++) {}
+    if (level == s->tree_height) return 0;
+    number = path.step[level].node->child[path.step[level].at - 1];
+    for (; level > 0; level--) {
+        const vmm_tree_node_t *const node = vmm_tree_node_at(m, number);
+        number = node->child[node->count - 1];
+    }
+    return number;
+}
+
+/** @cond internal */
+/** Puts an area into its space's tree. Its start, end, flags and space are set, and no area overlaps it. O(log n).
+ *  @param number the area. */
+VMM_OUTLINE void vmm_area_insert(vmm_space_t *s, uint32_t number)
+{
+    const vmm_machine_t *m = vmm_machine_of(s);
+    const vmm_area_t *const area = vmm_area_at(m, number);
+    vmm_tree_path_t path;
+    vmm_tree_node_t *leaf;
+    uint32_t at;
+    vmm_tree_forget(s);
+    vmm_tree_make_room(s, area->start);
+    vmm_tree_seek(s, area->start, &path);
+    leaf = path.step[0].node;
+    at = path.step[0].at;
+    VMM_ASSERT(area->start < area->end && area->space == s->number);
+    vmm_tree_open(leaf, at, 1);
+    leaf->key[at] = area->end;
+    leaf->child[at] = number;
+    leaf->gap[at] = vmm_tree_gap(m, area, path.below);
+    if (at + 1 < leaf->count) { /* else there is none above: a leaf's last key is known exactly */
+        const vmm_area_t *const above = vmm_area_at(m, leaf->child[at + 1]);
+        VMM_ASSERT(area->end <= above->start);
+        leaf->gap[at + 1] = vmm_tree_gap(m, above, area->end);
+    }
+    vmm_tree_refresh_path(s, &path);
+    s->areas++;
+}
+
+/** Takes an area out of its space's tree; its record stays. O(log n).
+ *  @param number the area, with the bounds that it was inserted or resized to. */
+VMM_OUTLINE void vmm_area_remove(vmm_space_t *s, uint32_t number)
+{
+    const vmm_area_t *const area = vmm_area_at(vmm_machine_of(s), number);
+    vmm_tree_path_t path;
+    uint32_t above;
+    vmm_tree_seek(s, area->start, &path);
+    VMM_ASSERT(path.step[0].node->child[path.step[0].at] == number);
+    vmm_tree_close(path.step[0].node, path.step[0].at, 1);
+    vmm_tree_mend(s, &path);
+    s->areas--;
+    vmm_tree_forget(s);
+    above = vmm_tree_find(s, area->start);
+    if (above != 0) vmm_tree_regap(s, above);
+}
+
+/** Gives an area other bounds; also to be called, with the same, after VMM_AREA_GROWS was set or cleared. O(log n).
+ *  @param number the area; its record still has the old bounds.
+ *  @param start new first byte; no area overlaps the new bounds, and none is between the old and the new.
+ *  @param end new byte after the last. */
+VMM_OUTLINE void vmm_area_resize(vmm_space_t *s, uint32_t number, vmm_vaddr_t start, vmm_vaddr_t end)
+{
+    const vmm_machine_t *m = vmm_machine_of(s);
+    vmm_area_t *const area = vmm_area_at(m, number);
+    const bool moved = end != area->end;
+    vmm_tree_path_t path;
+    uint32_t above;
+    vmm_tree_seek(s, area->start, &path);
+    VMM_ASSERT(path.step[0].node->child[path.step[0].at] == number && path.below <= start && start < end);
+    vmm_tree_forget(s);
+    area->start = start;
+    area->end = end;
+    path.step[0].node->key[path.step[0].at] = end;
+    path.step[0].node->gap[path.step[0].at] = vmm_tree_gap(m, area, path.below);
+    vmm_tree_refresh_path(s, &path);
+    if (!moved) return;
+    above = vmm_tree_find(s, end);
+    VMM_ASSERT(above == 0 || end <= vmm_area_at(m, above)->start);
+    if (above != 0) vmm_tree_regap(s, above);
+}
+
+/* What a search for a gap wants. */
+typedef struct vmm_gap {
+    uint64_t bytes; /* of the area to be */
+    uint64_t room;  /* that a gap needs for it: bytes, and what alignment may waste */
+    vmm_vaddr_t low, high;
+    uint64_t align;
+    bool top_down;
+} vmm_gap_t;
+
+/* Whether a free stretch, cut to the bounds, has room, and where in it. */
+VMM_OUTLINE bool vmm_gap_fits(const vmm_gap_t *g, vmm_vaddr_t start, vmm_vaddr_t end, vmm_vaddr_t *found)
+{
+    if (start < g->low) start = g->low;
+    if (end > g->high) end = g->high;
+    if (end < start || end - start < g->room) return false;
+    *found = (g->top_down ? end - g->bytes : start + (g->align - 1)) & ~(g->align - 1);
+    return true;
+}
+
+/* The same for the gap below the area at the end of a way. */
+VMM_INLINE bool vmm_gap_fits_at(const vmm_machine_t *m, const vmm_gap_t *g, const vmm_tree_path_t *path,
+                                vmm_vaddr_t *found)
+{
+    const vmm_tree_node_t *const leaf = path->step[0].node;
+    const uint32_t at = path->step[0].at;
+    const vmm_vaddr_t end = vmm_area_floor(m, vmm_area_at(m, leaf->child[at]));
+    return vmm_gap_fits(g, end - leaf->gap[at], end, found);
+}
+
+/* The last entry before `at` with room or, bottom up, the first from it on; VMM_TREE_FANOUT: none. */
+VMM_INLINE uint32_t vmm_gap_scan(const vmm_gap_t *g, const vmm_tree_node_t *node, uint32_t at)
+{
+    if (g->top_down) {
+        while (at > 0 && node->gap[at - 1] < g->room) at--;
+        return at > 0 ? at - 1 : VMM_TREE_FANOUT;
+    }
+    while (at < node->count && node->gap[at] < g->room) at++;
+    return at < node->count ? at : VMM_TREE_FANOUT;
+}
+
+/* Leads a way on to the next gap with room, in the direction of the search, without regard to its bounds. */
+VMM_OUTLINE bool vmm_gap_next(const vmm_space_t *s, const vmm_gap_t *g, vmm_tree_path_t *path)
+{
+    uint32_t level, at = VMM_TREE_FANOUT;
+    for (level = 0; level < s->tree_height; level++) {
+        at = vmm_gap_scan(g, path->step[level].node, path->step[level].at + (g->top_down ? 0 : 1));
+        if (at < VMM_TREE_FANOUT) break;
+    }
+    if (level == s->tree_height) return false;
+    for (path->step[level].at = at; level > 0; path->step[level].at = at) {
+        vmm_tree_node_t *const node = vmm_tree_node_at(vmm_machine_of(s), path->step[level].node->child[at]);
+        at = vmm_gap_scan(g, node, g->top_down ? node->count : 0);
+        path->step[--level].node = node;
+    }
+    return true;
+}
+
+/** Looks for room for a new area. Only the gaps at the two bounds are narrower than the tree says, and every other with
+ *  room will do, so three gaps at most are looked at: O(log n).
+ *  @param bytes of the area, a multiple of the page size and not 0.
+ *  @param low first byte that it may have.
+ *  @param high byte after the last that it may have.
+ *  @param align a power of two from the page size on: the address will be a multiple. With more than a page a gap must
+ *         have room for bytes + align - page size, as in Linux, wherever in it the multiples happen to be.
+ *  @param top_down the highest address in the highest gap, else the lowest in the lowest.
+ *  @param found receives the address.
+ *  @return VMM_OK; VMM_E_NO_FRAME: no gap has room. */
+VMM_OUTLINE vmm_status_t vmm_area_gap(const vmm_space_t *s, uint64_t bytes, vmm_vaddr_t low, vmm_vaddr_t high,
+                                      uint64_t align, bool top_down, vmm_vaddr_t *found)
+{
+    const vmm_machine_t *m = vmm_machine_of(s);
+    const uint64_t page = UINT64_C(1) << m->paging->page_shift;
+    const vmm_tree_node_t *root;
+    vmm_tree_path_t path;
+    vmm_gap_t g;
+    if (low > UINT64_MAX - (page - 1)) return VMM_E_NO_FRAME;
+    g.bytes = bytes;
+    g.room = bytes + (align - page);
+    g.low = (low + (page - 1)) & ~(page - 1);
+    g.high = high & ~(page - 1);
+    g.align = align;
+    g.top_down = top_down;
+    if (g.room < bytes || g.low > g.high || g.room > g.high - g.low) return VMM_E_NO_FRAME;
+    if (s->tree == 0) return vmm_gap_fits(&g, 0, UINT64_MAX, found) ? VMM_OK : VMM_E_NO_FRAME;
+    vmm_tree_seek(s, top_down ? g.high : g.low, &path);
+    if (path.step[0].at == path.step[0].node->count ? vmm_gap_fits(&g, path.below, UINT64_MAX, found)
+                                                    : vmm_gap_fits_at(m, &g, &path, found))
+        return VMM_OK;
+    if (vmm_gap_next(s, &g, &path)) return vmm_gap_fits_at(m, &g, &path, found) ? VMM_OK : VMM_E_NO_FRAME;
+    root = vmm_tree_node_at(m, s->tree);
+    return vmm_gap_fits(&g, root->key[root->count - 1], UINT64_MAX, found) ? VMM_OK : VMM_E_NO_FRAME;
+}
+
+/* Whether a node alone keeps its invariants, and what it knows of nodes below it is true. */
+VMM_OUTLINE bool vmm_tree_node_check(const vmm_space_t *s, const vmm_tree_node_t *node, uint32_t level)
+{
+    const vmm_machine_t *m = vmm_machine_of(s);
+    const uint32_t least = level + 1 < s->tree_height ? VMM_TREE_LEAST : level > 0 ? 2 : 1;
+    uint32_t i;
+    if (node->count < least || node->count > VMM_TREE_FANOUT) return false;
+    for (i = 0; i < VMM_TREE_FANOUT; i++) {
+        if (i >= node->count) {
+            if (node->key[i] != UINT64_MAX || node->child[i] != 0 || node->gap[i] != 0) return false;
+            continue;
+        }
+        if (i > 0 && node->key[i - 1] >= node->key[i]) return false;
+        if (node->child[i] == 0 || node->child[i] > (level > 0 ? m->tree_nodes : m->areas).fresh) return false;
+        if (level > 0) {
+            const vmm_tree_node_t *const child = vmm_tree_node_at(m, node->child[i]);
+            if (child->count == 0 || child->count > VMM_TREE_FANOUT) return false;
+            if (node->key[i] != child->key[child->count - 1] || node->gap[i] != vmm_tree_widest(child)) return false;
+        }
+    }
+    return true;
+}
+
+/* Whether the areas of a leaf are as it says; *below is the end of the one before, and then of its last. */
+VMM_OUTLINE bool vmm_tree_leaf_check(const vmm_space_t *s, const vmm_tree_node_t *leaf, vmm_vaddr_t *below)
+{
+    const vmm_machine_t *m = vmm_machine_of(s);
+    const uint64_t page = UINT64_C(1) << m->paging->page_shift;
+    uint32_t i;
+    for (i = 0; i < leaf->count; i++) {
+        const vmm_area_t *const area = vmm_area_at(m, leaf->child[i]);
+        if (area->space != s->number || area->end != leaf->key[i]) return false;
+        if (area->start < *below || area->start >= area->end || ((area->start | area->end) & (page - 1))) return false;
+        if (leaf->gap[i] != vmm_tree_gap(m, area, *below)) return false;
+        *below = area->end;
+    }
+    return true;
+}
+
+/** Whether the tree of a space keeps its invariants: order, no overlap, gaps, fill, what nodes know of those below,
+ *  the number of areas. O(n). */
+VMM_OUTLINE bool vmm_area_tree_check(const vmm_space_t *s)
+{
+    const vmm_machine_t *m = vmm_machine_of(s);
+    vmm_vaddr_t below = 0;
+    vmm_tree_path_t path;
+    uint32_t areas = 0, level = s->tree_height;
+    if (s->tree == 0) return level == 0 && s->areas == 0 && s->recent == 0 && s->recent_from == s->recent_end;
+    if (level == 0 || level > VMM_TREE_HEIGHT || s->tree > m->tree_nodes.fresh) return false;
+    path.step[--level].node = vmm_tree_node_at(m, s->tree);
+    path.step[level].at = 0;
+    while (level < s->tree_height) {
+        const vmm_tree_node_t *const node = path.step[level].node;
+        if (path.step[level].at == 0 && !vmm_tree_node_check(s, node, level)) return false;
+        if (level > 0 && path.step[level].at < node->count) {
+            path.step[level - 1].node = vmm_tree_node_at(m, node->child[path.step[level].at++]);
+            path.step[--level].at = 0;
+            continue;
+        }
+        if (level == 0) {
+            if (!vmm_tree_leaf_check(s, node, &below)) return false;
+            areas += node->count;
+        }
+        level++;
+    }
+    if (areas != s->areas) return false;
+    if (s->recent == 0) return s->recent_from == s->recent_end;
+    return s->recent_from < s->recent_end && vmm_tree_find(s, s->recent_from) == s->recent &&
+           vmm_tree_find(s, s->recent_end - 1) == s->recent;
+}
+/** @endcond */
+/** @} */
+
+/** @cond internal */
+/** Most levels of an index: 8 times 4 bits are the 32 of a page number. */
+#define VMM_INDEX_HEIGHT 8
+
+/** A node of an index: one cache line. Level 0 holds values, a level above numbers of nodes; 0: nothing there. */
+typedef struct vmm_index_node {
+    uint32_t slot[16]; /**< By 4 bits of the page number. */
+} vmm_index_node_t;
+/** @endcond */
+
+/** @addtogroup vmm_page_objects
+ *  @{ */
+
+/** Which word belongs to which page of an object: a tree whose nodes have 16 slots. Invariants: no node is empty; the
+ *  height is the least that reaches the highest page. All zeros is an empty one. */
+typedef struct vmm_index {
+    uint32_t root;   /**< Its top node; 0: empty. */
+    uint32_t height; /**< Levels of nodes. */
+    uint32_t count;  /**< Pages that have a word. */
+} vmm_index_t;
+/** @} */
+
+/** @cond internal */
+VMM_INLINE vmm_index_node_t *vmm_index_node_at(const vmm_machine_t *m, uint32_t number)
+{
+    VMM_ASSERT(number >= 1 && number <= m->index_nodes.count);
+    return (vmm_index_node_t *)vmm_machine_part(m, m->index_nodes.offset) + (number - 1);
+}
+
+/* The slot of a node for a page. */
+VMM_INLINE uint32_t *vmm_index_slot(const vmm_machine_t *m, uint32_t node, uint32_t level, uint32_t page)
+{
+    return &vmm_index_node_at(m, node)->slot[page >> (4 * level) & 15];
+}
+
+/* Levels that an index needs to reach a page. */
+VMM_INLINE uint32_t vmm_index_levels(uint32_t page)
+{
+    uint32_t levels = 1;
+    for (; page > 15; page >>= 4) levels++;
+    return levels;
+}
+
+/* The highest slot of a node that has something, plus 1; 0: it is empty. */
+VMM_INLINE uint32_t vmm_index_used(const vmm_index_node_t *node)
+{
+    uint32_t slot = 16;
+    while (slot > 0 && node->slot[slot - 1] == 0) slot--;
+    return slot;
+}
+
+VMM_OUTLINE uint32_t vmm_index_node_make(vmm_machine_t *m)
+{
+    const uint32_t number = vmm_pool_take(m, &m->index_nodes);
+    VMM_ASSERT(number != 0);
+    VMM_SET(vmm_index_node_at(m, number), 0, sizeof(vmm_index_node_t));
+    return number;
+}
+
+/** The word of a page; 0: it has none. At most 8 nodes are read.
+ *  @param page its number. */
+VMM_INLINE uint32_t vmm_index_get(const vmm_machine_t *m, const vmm_index_t *x, uint32_t page)
+{
+    uint32_t level = x->height, at = x->root;
+    if (level < VMM_INDEX_HEIGHT && page >> (4 * level) != 0) return 0;
+    while (level-- > 0 && at != 0) at = *vmm_index_slot(m, at, level, page);
+    return at;
+}
+
+/* The 16 words among which a page's is, the lowest first; null: none of them is set. */
+VMM_INLINE const uint32_t *vmm_index_words(const vmm_machine_t *m, const vmm_index_t *x, uint32_t page)
+{
+    uint32_t level = x->height, at = x->root;
+    if (level < VMM_INDEX_HEIGHT && page >> (4 * level) != 0) return NULL;
+    while (level-- > 1 && at != 0) at = *vmm_index_slot(m, at, level, page);
+    return at != 0 ? vmm_index_node_at(m, at)->slot : NULL;
+}
+
+/* Nodes that a page's word needs beside those there are. */
+VMM_OUTLINE uint32_t vmm_index_lack(const vmm_machine_t *m, const vmm_index_t *x, uint32_t page)
+{
+    const uint32_t levels = vmm_index_levels(page);
+    uint32_t level = x->height, at = x->root;
+    if (at == 0) return levels;
+    if (levels > level) return levels - level + levels - 1;
+    while (--level > 0) {
+        at = *vmm_index_slot(m, at, level, page);
+        if (at == 0) return level;
+    }
+    return 0;
+}
+
+/** Gives a page a word, or another word. At most 8 nodes are read, and 15 taken.
+ *  @param page its number.
+ *  @param value the word, not 0.
+ *  @return VMM_OK; VMM_E_NO_FRAME: nodes lack and nothing was changed, which cannot be if the page has a word. */
+VMM_OUTLINE vmm_status_t vmm_index_set(vmm_machine_t *m, vmm_index_t *x, uint32_t page, uint32_t value)
+{
+    const uint32_t levels = vmm_index_levels(page);
+    uint32_t level, at, *slot;
+    VMM_ASSERT(value != 0);
+    if (vmm_index_lack(m, x, page) > m->index_nodes.count - m->index_nodes.used) return VMM_E_NO_FRAME;
+    if (x->root == 0) {
+        x->root = vmm_index_node_make(m);
+        x->height = levels;
+    }
+    for (; x->height < levels; x->height++) {
+        const uint32_t top = vmm_index_node_make(m);
+        vmm_index_node_at(m, top)->slot[0] = x->root;
+        x->root = top;
+    }
+    for (level = x->height - 1, at = x->root; level > 0; level--, at = *slot) {
+        slot = vmm_index_slot(m, at, level, page);
+        if (*slot == 0) *slot = vmm_index_node_make(m);
+    }
+    slot = vmm_index_slot(m, at, 0, page);
+    if (*slot == 0) x->count++;
+    *slot = value;
+    return VMM_OK;
+}
+
+/** Takes a page's word away, and the nodes that are empty then.
+ *  @param page its number.
+ *  @return the word; 0: it had none. */
+VMM_OUTLINE uint32_t vmm_index_clear(vmm_machine_t *m, vmm_index_t *x, uint32_t page)
+{
+    const uint32_t value = vmm_index_get(m, x, page);
+    uint32_t node[VMM_INDEX_HEIGHT], level;
+    if (value == 0) return 0;
+    x->count--;
+    node[x->height - 1] = x->root;
+    for (level = x->height - 1; level > 0; level--) node[level - 1] = *vmm_index_slot(m, node[level], level, page);
+    for (; level < x->height; level++) {
+        *vmm_index_slot(m, node[level], level, page) = 0;
+        if (vmm_index_used(vmm_index_node_at(m, node[level])) != 0) break;
+        vmm_pool_give(m, &m->index_nodes, node[level]);
+    }
+    if (level == x->height) {
+        x->root = 0;
+        x->height = 0;
+    }
+    while (x->height > 1 && vmm_index_used(vmm_index_node_at(m, x->root)) == 1) {
+        const uint32_t top = x->root;
+        x->root = vmm_index_node_at(m, top)->slot[0];
+        x->height--;
+        vmm_pool_give(m, &m->index_nodes, top);
+    }
+    return value;
+}
+
+/** The first page from a number on that has a word.
+ *  @param from the number.
+ *  @param page receives the page's.
+ *  @param value receives its word.
+ *  @return whether there is one. */
+VMM_OUTLINE bool vmm_index_next(const vmm_machine_t *m, const vmm_index_t *x, uint32_t from, uint32_t *page,
+                                uint32_t *value)
+{
+    const uint64_t end = UINT64_C(1) << (4 * x->height);
+    uint32_t level = x->height, node = x->root, word;
+    uint64_t at = from;
+    if (node == 0) return false;
+    while (at < end) {
+        if (level == x->height) node = x->root, level--;
+        word = *vmm_index_slot(m, node, level, (uint32_t)at);
+        if (word == 0) { /* on to the next slot; behind the last of a node, again from the root */
+            at = ((at >> (4 * level)) + 1) << (4 * level);
+            if ((at >> (4 * level) & 15) == 0) level = x->height;
+        } else if (level > 0) {
+            node = word;
+            level--;
+        } else {
+            *page = (uint32_t)at;
+            *value = word;
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Whether an index keeps its invariants. O(n). */
+VMM_OUTLINE bool vmm_index_check(const vmm_machine_t *m, const vmm_index_t *x)
+{
+    uint32_t node[VMM_INDEX_HEIGHT], at[VMM_INDEX_HEIGHT], level = x->height, count = 0, slot;
+    if (x->root == 0) return x->height == 0 && x->count == 0;
+    if (level == 0 || level > VMM_INDEX_HEIGHT || x->root > m->index_nodes.fresh) return false;
+    if (level > 1 && vmm_index_used(vmm_index_node_at(m, x->root)) == 1) return false;
+    node[--level] = x->root;
+    at[level] = 0;
+    while (level < x->height) {
+        const vmm_index_node_t *const n = vmm_index_node_at(m, node[level]);
+        if (vmm_index_used(n) == 0) return false;
+        if (level == 0) {
+            for (slot = 0; slot < 16; slot++) count += n->slot[slot] != 0;
+            level++;
+        } else if (at[level] == 16) {
+            level++;
+        } else if ((slot = n->slot[at[level]++]) != 0) {
+            if (slot > m->index_nodes.fresh) return false;
+            node[--level] = slot;
+            at[level] = 0;
+        }
+    }
+    return count == x->count;
+}
+/** @endcond */
+
+/* ============================================================== Part II  11. objects == */
+/** @defgroup vmm_page_objects 11. Objects
+ *  What areas show beside anonymous memory: files behind callbacks, and shared memory. An object knows which of its
+ *  pages are in frames (the page cache) or in slots of swap.
+ *  @{ */
+
+/** Kinds of objects. */
+enum vmm_object_kind {
+    VMM_OBJECT_SHARED = 1, /**< Shared memory: zero at first, goes to swap under pressure. */
+    VMM_OBJECT_FILE = 2    /**< A file: read and written by callbacks. */
+};
+
+/** How an object is made. */
+typedef struct vmm_object_options {
+    uint8_t kind;   /**< enum vmm_object_kind. */
+    bool read_only; /**< Shared areas of it may not be written. A file without write_page is so by itself. */
+    uint64_t size;  /**< Bytes; of a file with size_of: not used. */
+    /** Reads a page of a file (number `page` from 0) into a frame; what lies behind the end is cleared by the machine.
+     *  Not 0: it failed. */
+    int (*read_page)(void *user, uint64_t page, void *to);
+    /** Writes a page back, all of it. Not 0: it failed, the page stays dirty. */
+    int (*write_page)(void *user, uint64_t page, const void *from);
+    uint64_t (*size_of)(void *user); /**< Size of the file in bytes, asked at every fault; null: size. */
+    void *user;                      /**< Passed to all three. */
+    const char *name;                /**< For looking; 31 characters are kept. */
+} vmm_object_options_t;
+
+/** The page index of an object: a tree of nodes of 16. */
+typedef struct vmm_object {
+    vmm_object_options_t options; /**< As given; name points to the text below no more. */
+    vmm_index_t pages;            /**< By page number: frame + 1, or VMM_PAGE_IN_SLOT and the slot. */
+    uint32_t areas;               /**< One of the ring of its areas; 0: none. */
+    uint32_t area_count;          /**< How many there are. */
+    uint32_t references;          /**< Areas, and 1 until vmm_object_close. */
+    bool closed;                  /**< By vmm_object_close. */
+    bool io_error;                /**< A page could not be written back since msync last told. */
+    char name[32];                /**< Its name. */
+} vmm_object_t;
+
+/** In the index of an object: the page is in a slot. */
+#define VMM_PAGE_IN_SLOT UINT32_C(0x80000000)
+
+/** @cond internal */
+VMM_INLINE vmm_object_t *vmm_object_at(const vmm_machine_t *m, uint32_t number)
+{
+    return (vmm_object_t *)vmm_pool_at(m, &m->objects, number);
+}
+
+/* Pages that an object has; what lies behind the last is a bus error. */
+VMM_INLINE uint64_t vmm_object_pages(const vmm_machine_t *m, const vmm_object_t *o)
+{
+    const unsigned shift = m->paging->page_shift;
+    const uint64_t bytes = o->options.size_of ? o->options.size_of(o->options.user) : o->options.size;
+    return (bytes >> shift) + ((bytes & vmm_low_mask(shift)) != 0);
+}
+
+VMM_INLINE void vmm_text_copy(char *to, const char *from, size_t room)
+{
+    size_t i = 0;
+    for (; from && from[i] && i + 1 < room; i++) to[i] = from[i];
+    to[i] = 0;
+}
+
+VMM_INLINE void vmm_object_attach(vmm_machine_t *m, uint32_t area)
+{
+    vmm_area_t *a = vmm_area_at(m, area);
+    vmm_object_t *o = vmm_object_at(m, a->object);
+    if (o->areas) {
+        vmm_area_t *first = vmm_area_at(m, o->areas);
+        a->next = o->areas;
+        a->previous = first->previous;
+        vmm_area_at(m, first->previous)->next = area;
+        first->previous = area;
+    } else {
+        a->next = a->previous = area;
+        o->areas = area;
+    }
+    o->area_count++;
+    o->references++;
+}
+/** @endcond */
+
+/** Makes an object. Areas show it by vmm_mmap; it goes when it was closed and no area shows it any more.
+ *  @param m        the machine
+ *  @param options  what it is; copied
+ *  @param object   receives its number
+ *  @return VMM_OK; VMM_E_ARGUMENT for another kind, or a file without read_page; VMM_E_RANGE when it has more than
+ *  2^31 pages; VMM_E_NO_FRAME when there are options.objects already. O(1). */
+VMM_OUTLINE vmm_status_t vmm_object_create(vmm_machine_t *m, const vmm_object_options_t *options, uint32_t *object)
+{
+    vmm_object_t *o;
+    uint32_t number;
+    if (options->kind != VMM_OBJECT_SHARED && options->kind != VMM_OBJECT_FILE) return VMM_E_ARGUMENT;
+    if (options->kind == VMM_OBJECT_FILE && !options->read_page) return VMM_E_ARGUMENT;
+    if (!options->size_of && options->size >> m->paging->page_shift >> 31) return VMM_E_RANGE;
+    number = vmm_pool_take(m, &m->objects);
+    if (!number) return VMM_E_NO_FRAME;
+    o = vmm_object_at(m, number);
+    VMM_SET(o, 0, sizeof *o);
+    o->options = *options;
+    o->options.name = NULL;
+    if (o->options.kind == VMM_OBJECT_FILE && !o->options.write_page) o->options.read_only = true;
+    vmm_text_copy(o->name, options->name, sizeof o->name);
+    o->references = 1;
+    *object = number;
+    return VMM_OK;
+}
+/** @} */
+
+/* ========================================================== Part II  12. reverse map == */
+/** @defgroup vmm_reverse 12. Reverse map
+ *  From a frame to every entry that maps it, and what goes with an entry that comes or goes: counts, slots, frames
+ *  that nobody needs any more.
+ *  @{ */
+
+/** @cond internal */
+VMM_INLINE vmm_resident_t *vmm_resident_of(vmm_machine_t *m, uint32_t frame)
+{
+    const uint32_t space = m->set_offset ? *vmm_set_of(m, frame) : 0;
+    return space ? &vmm_space_at(m, space)->resident : &m->resident;
+}
+
+/* A page that came into a frame can be taken from now on. */
+VMM_INLINE void vmm_resident_enter(vmm_machine_t *m, const vmm_space_t *s, uint32_t frame)
+{
+    vmm_resident_t *set;
+    if (m->set_offset) *vmm_set_of(m, frame) = (uint16_t)(s ? s->number : 0);
+    *vmm_age_of(m, frame) = 0;
+    set = vmm_resident_of(m, frame);
+    set->policy->enter(m, set, frame);
+}
+
+VMM_INLINE void vmm_resident_leave(vmm_machine_t *m, uint32_t frame)
+{
+    vmm_resident_t *set = vmm_resident_of(m, frame);
+    if (!(vmm_frame_at(m, frame)->kind >> 4)) return;
+    set->policy->leave(m, set, frame);
+}
+
+VMM_INLINE void vmm_resident_touch(vmm_machine_t *m, uint32_t frame)
+{
+    vmm_resident_t *set = vmm_resident_of(m, frame);
+    if (set->policy->touch && vmm_frame_at(m, frame)->kind >> 4) set->policy->touch(m, set, frame);
+}
+
+/* Whose an anonymous page is, in 32 bits: its kin, and what its page number has beyond 32 bits. */
+VMM_INLINE uint32_t vmm_anon_owner(uint32_t kin, uint64_t page)
+{
+    return kin | (uint32_t)(page >> 32) << 16;
+}
+
+/** @endcond */
+
+/** Whose page a frame holds: what its record says, or the record of its slot, where it has one.
+ *  @param m      the machine
+ *  @param frame  its number
+ *  @param owner  receives the kin, in its low 16 bits, or the object
+ *  @param index  receives the page number
+ *  O(1). */
+VMM_INLINE void vmm_frame_identity(const vmm_machine_t *m, uint32_t frame, uint32_t *owner, uint32_t *index)
+{
+    const vmm_frame_t *f = vmm_frame_at(m, frame);
+    const vmm_slot_t *slot;
+    *owner = f->owner;
+    *index = f->index;
+    if (!(f->flags & VMM_FRAME_SWAP)) return;
+    slot = vmm_slot_at(m, f->index);
+    *owner = slot->owner;
+    *index = slot->index;
+}
+
+/** @cond internal */
+/* The page number by which the anonymous page at an address of an area is known. */
+VMM_INLINE uint64_t vmm_area_home(const vmm_machine_t *m, const vmm_area_t *a, vmm_vaddr_t va)
+{
+    return a->home + ((va - a->start) >> m->paging->page_shift);
+}
+
+/* The page of its object that an address of an area shows. */
+VMM_INLINE uint64_t vmm_area_page(const vmm_machine_t *m, const vmm_area_t *a, vmm_vaddr_t va)
+{
+    return a->offset + ((va - a->start) >> m->paging->page_shift);
+}
+
+VMM_INLINE bool vmm_area_is_moved(const vmm_machine_t *m, uint32_t number)
+{
+    return (vmm_area_at(m, number)->flags & VMM_AREA_MOVED) != 0;
+}
+
+/* Where a frame may be mapped. After vmm_places_next: an entry that does map it. */
+typedef struct vmm_place {
+    vmm_space_t *space;
+    uint32_t area;
+    vmm_vaddr_t va;
+    uint8_t *entry;
+    unsigned level;
+    vmm_pte_t pte;
+    uint32_t frame, left; /* left: entries that are still to be found */
+    uint64_t page;        /* known by this number */
+    uint32_t kin_left;    /* spaces that are still to be asked */
+    uint32_t ring_left;   /* areas of the object likewise */
+    bool moved;           /* the space's moved areas are next */
+} vmm_place_t;
+
+VMM_INLINE vmm_place_t vmm_places(const vmm_machine_t *m, uint32_t frame)
+{
+    const vmm_frame_t *f = vmm_frame_at(m, frame);
+    vmm_place_t at;
+    uint32_t owner, index;
+    VMM_SET(&at, 0, sizeof at);
+    at.frame = frame;
+    at.left = f->mappings;
+    if (!at.left) return at; /* a pinned page may have outlived its kin */
+    vmm_frame_identity(m, frame, &owner, &index);
+    at.page = index;
+    if (vmm_frame_kind(f) == VMM_FRAME_ANON) {
+        const vmm_kin_t *kin = vmm_kin_at(m, owner & 0xffff);
+        at.page |= (uint64_t)(owner >> 16) << 32;
+        at.kin_left = kin->count;
+        at.space = vmm_space_at(m, kin->first);
+    } else if (vmm_frame_kind(f) == VMM_FRAME_CACHE) {
+        at.ring_left = vmm_object_at(m, owner)->area_count;
+        at.area = vmm_object_at(m, owner)->areas;
+    } else {
+        at.left = 0;
+    }
+    return at;
+}
+
+/* Does the area at hand map the frame where it should? `first` is the number of its first page. */
+VMM_INLINE bool vmm_place_holds(const vmm_machine_t *m, vmm_place_t *at, uint64_t first)
+{
+    const vmm_area_t *a = vmm_area_at(m, at->area);
+    const unsigned shift = m->paging->page_shift;
+    uint32_t number = 0;
+    unsigned kind;
+    if (at->page < first || at->page - first >= (a->end - a->start) >> shift) return false;
+    at->space = vmm_space_at(m, a->space);
+    at->va = a->start + ((at->page - first) << shift);
+    at->entry = vmm_entry_find(m, at->space, at->va, &at->level);
+    if (!at->entry) return false;
+    at->pte = vmm_pte_load(m->paging, at->entry);
+    kind = vmm_entry_read(m, at->pte, &number);
+    if (at->level) number += (uint32_t)((at->va & vmm_low_mask(vmm_level_shift(m->paging, at->level))) >> shift);
+    if ((kind != VMM_ENTRY_PAGE && kind != VMM_ENTRY_PARKED) || number != at->frame) return false;
+    at->left--;
+    return true;
+}
+
+/* The next area of the kin that may map the frame: in each space the one at its own address, then the moved ones. */
+VMM_INLINE bool vmm_places_kin(vmm_machine_t *m, vmm_place_t *at)
+{
+    while (at->kin_left) {
+        if (!at->moved) {
+            at->moved = true;
+            at->area = vmm_area_with(at->space, at->page << m->paging->page_shift);
+            if (at->area && !vmm_area_is_moved(m, at->area)) return true;
+            at->area = 0;
+        }
+        at->area = at->area && vmm_area_is_moved(m, at->area) ? vmm_area_at(m, at->area)->moved_next : at->space->moved;
+        if (at->area) return true;
+        at->kin_left--;
+        at->moved = false;
+        at->space = vmm_space_at(m, at->space->kin_next);
+    }
+    return false;
+}
+
+VMM_OUTLINE bool vmm_places_next(vmm_machine_t *m, vmm_place_t *at)
+{
+    while (at->left && at->kin_left) {
+        if (!vmm_places_kin(m, at)) return false;
+        if (vmm_place_holds(m, at, vmm_area_at(m, at->area)->home)) return true;
+    }
+    while (at->left && at->ring_left) {
+        const uint32_t now = at->area, next = vmm_area_at(m, now)->next;
+        bool holds;
+        at->ring_left--;
+        holds = vmm_place_holds(m, at, vmm_area_at(m, now)->offset);
+        at->area = next;
+        if (holds) return true;
+    }
+    return false;
+}
+
+/* -- marks of a page, over all its entries -- */
+
+VMM_INLINE bool vmm_pte_is_dirty(const vmm_paging_t *p, vmm_pte_t pte)
+{
+    return p->dirty ? vmm_pte_grants(p, pte, p->dirty) : vmm_pte_grants(p, pte, p->write);
+}
+
+/* An entry with a right or mark taken away or given. */
+VMM_INLINE vmm_pte_t vmm_pte_with(const vmm_paging_t *p, vmm_pte_t pte, vmm_pte_t bit, bool grant)
+{
+    return (pte & ~bit) | vmm_pte_bit(p, bit, grant);
+}
+
+/* A huge leaf has one mark for all of its pages: before it is taken away each page notes it for itself. */
+VMM_OUTLINE void vmm_huge_mark(vmm_machine_t *m, const vmm_place_t *at)
+{
+    const uint64_t inside = at->va & vmm_low_mask(vmm_level_shift(m->paging, at->level));
+    const uint32_t first = at->frame - (uint32_t)(inside >> m->paging->page_shift);
+    const uint32_t count = UINT32_C(1) << (vmm_level_shift(m->paging, at->level) - m->paging->page_shift);
+    uint32_t i;
+    for (i = 0; i < count; i++) vmm_frame_at(m, first + i)->flags |= VMM_FRAME_REFERENCED;
+}
+
+/** @endcond */
+
+/** Tells whether a page was used since somebody last asked, by the accessed bits of all its entries and
+ *  VMM_FRAME_REFERENCED; both are cleared.
+ *  @param m      the machine
+ *  @param frame  its number
+ *  @return whether it was. O(mappings found through its kin or object). Calls flush. */
+VMM_OUTLINE bool vmm_frame_referenced(vmm_machine_t *m, uint32_t frame)
+{
+    const vmm_paging_t *p = m->paging;
+    vmm_frame_t *f = vmm_frame_at(m, frame);
+    bool referenced = (f->flags & VMM_FRAME_REFERENCED) != 0;
+    vmm_place_t at = vmm_places(m, frame);
+    while (p->accessed && vmm_places_next(m, &at)) {
+        if (!(at.pte & p->valid) || !vmm_pte_grants(p, at.pte, p->accessed)) continue;
+        if (at.level && referenced) continue; /* the mark is for others to find */
+        if (at.level) vmm_huge_mark(m, &at);
+        while (!vmm_pte_swap(p, at.entry, at.pte, vmm_pte_with(p, at.pte, p->accessed, false)))
+            at.pte = vmm_pte_load(p, at.entry);
+        vmm_flush_stretch(m, at.space, at.va, vmm_page_bytes(m), VMM_FLUSH_CHANGED);
+        referenced = true;
+    }
+    f->flags &= (uint8_t)~VMM_FRAME_REFERENCED;
+    return referenced;
+}
+
+/** Tells whether a page would have to be written before its frame could be taken.
+ *  @param m      the machine
+ *  @param frame  its number
+ *  @return whether it would. O(mappings), as vmm_frame_referenced. */
+VMM_OUTLINE bool vmm_frame_dirty(vmm_machine_t *m, uint32_t frame)
+{
+    const vmm_frame_t *f = vmm_frame_at(m, frame);
+    vmm_place_t at = vmm_places(m, frame);
+    if (f->flags & VMM_FRAME_DIRTY) return true;
+    if (vmm_frame_kind(f) == VMM_FRAME_ANON && !(f->flags & (VMM_FRAME_SWAP | VMM_FRAME_LAZY))) return true;
+    while (vmm_places_next(m, &at))
+        if ((at.pte & m->paging->valid) && vmm_pte_is_dirty(m->paging, at.pte)) return true;
+    return false;
+}
+
+/** @cond internal */
+VMM_INLINE bool vmm_frame_is_shared_memory(const vmm_machine_t *m, const vmm_frame_t *f)
+{
+    return vmm_frame_kind(f) == VMM_FRAME_CACHE && vmm_object_at(m, f->owner)->options.kind == VMM_OBJECT_SHARED;
+}
+
+VMM_OUTLINE bool vmm_latest_holds(const vmm_machine_t *m, uint32_t frame)
+{
+    uint32_t i;
+    for (i = 0; i < VMM_LATEST; i++)
+        if (m->latest.frame[i] == frame) return true;
+    return false;
+}
+/** @endcond */
+
+/** Tells whether a policy may choose a frame: not while it is held, nor when its page has nowhere to go, nor when an
+ *  instruction would never have all of its pages.
+ *  @param m      the machine
+ *  @param frame  its number
+ *  @return whether it may. O(1). */
+VMM_INLINE bool vmm_frame_takeable(const vmm_machine_t *m, uint32_t frame)
+{
+    const vmm_frame_t *f = vmm_frame_at(m, frame);
+    if (f->flags & (VMM_FRAME_BUSY | VMM_FRAME_PINNED | VMM_FRAME_LOCKED)) return false;
+    if (VMM_UNLIKELY(m->latest.again >= VMM_LATEST) && vmm_latest_holds(m, frame)) return false;
+    if (m->slots_used < m->slot_count || f->flags & (VMM_FRAME_SWAP | VMM_FRAME_LAZY)) return true;
+    return vmm_frame_kind(f) == VMM_FRAME_CACHE && !vmm_frame_is_shared_memory(m, f);
+}
+
+/** @cond internal */
+/* -- slots -- */
+
+VMM_INLINE vmm_swap_t *vmm_swap_of(vmm_machine_t *m, uint32_t slot)
+{
+    uint32_t i;
+    for (i = 0; i + 1 < m->swaps; i++)
+        if (slot - m->swap[i].first < m->swap[i].area.slots) break;
+    return &m->swap[i];
+}
+
+/* A slot that neither entries nor a frame need any more. */
+VMM_INLINE void vmm_slot_settle(vmm_machine_t *m, uint32_t slot)
+{
+    const vmm_slot_t *record = vmm_slot_at(m, slot);
+    if (record->count || record->frame != VMM_NO_FRAME) return;
+    vmm_swap_of(m, slot)->used--;
+    m->slots_used--;
+}
+
+/* Parts a frame from its slot: its record says again what it holds. */
+VMM_INLINE void vmm_frame_leave_slot(vmm_machine_t *m, uint32_t frame)
+{
+    vmm_frame_t *f = vmm_frame_at(m, frame);
+    const uint32_t slot = f->index;
+    if (!(f->flags & VMM_FRAME_SWAP)) return;
+    vmm_frame_identity(m, frame, &f->owner, &f->index);
+    f->flags = (uint8_t)((f->flags & ~VMM_FRAME_SWAP) | VMM_FRAME_DIRTY);
+    vmm_slot_at(m, slot)->frame = VMM_NO_FRAME;
+    vmm_slot_settle(m, slot);
+}
+
+/* -- pages that end -- */
+
+/* Chains of merged frames by checksum: frame numbers plus 1, a word a bucket. */
+VMM_INLINE uint32_t *vmm_merge_chains(const vmm_machine_t *m)
+{
+    return (uint32_t *)vmm_machine_part(m, m->merge_offset);
+}
+
+VMM_OUTLINE void vmm_merge_unlink(vmm_machine_t *m, uint32_t frame)
+{
+    const vmm_frame_t *f = vmm_frame_at(m, frame);
+    if (f->next != VMM_NO_FRAME) vmm_frame_at(m, f->next)->previous = f->previous;
+    if (f->previous != VMM_NO_FRAME) vmm_frame_at(m, f->previous)->next = f->next;
+    else vmm_merge_chains(m)[f->owner & (m->merge_buckets - 1)] = f->next + 1; /* VMM_NO_FRAME becomes 0 */
+}
+
+/* The page in a frame is gone: the frame is free. */
+VMM_OUTLINE void vmm_page_free(vmm_machine_t *m, uint32_t frame)
+{
+    vmm_frame_t *f = vmm_frame_at(m, frame);
+    VMM_ASSERT(f->mappings == 0);
+    vmm_resident_leave(m, frame);
+    vmm_frame_leave_slot(m, frame);
+    if (vmm_frame_kind(f) == VMM_FRAME_MERGED) vmm_merge_unlink(m, frame);
+    if (vmm_frame_kind(f) == VMM_FRAME_CACHE) m->pages_cache--;
+    else m->pages_anon--;
+    vmm_frame_give(m, frame, 0);
+}
+
+/* A frame that lost an entry: an anonymous page that nothing stands for any more is gone. */
+VMM_INLINE void vmm_page_settle(vmm_machine_t *m, uint32_t frame)
+{
+    const vmm_frame_t *f = vmm_frame_at(m, frame);
+    if (f->mappings || f->flags & (VMM_FRAME_BUSY | VMM_FRAME_PINNED) || vmm_frame_kind(f) == VMM_FRAME_CACHE) return;
+    if (f->flags & VMM_FRAME_SWAP && vmm_slot_at(m, f->index)->count) return;
+    vmm_page_free(m, frame);
+}
+
+/* One entry less stands for a slot. */
+VMM_OUTLINE void vmm_slot_put(vmm_machine_t *m, uint32_t slot)
+{
+    vmm_slot_t *record = vmm_slot_at(m, slot);
+    VMM_ASSERT(record->count);
+    if (--record->count) return;
+    if (record->frame == VMM_NO_FRAME) vmm_slot_settle(m, slot);
+    else vmm_page_settle(m, record->frame);
+}
+
+/* -- entries that come and go -- */
+
+/* The counter of resident pages that a frame belongs to. */
+VMM_INLINE uint64_t *vmm_resident_counter(const vmm_machine_t *m, vmm_space_t *s, const vmm_frame_t *f)
+{
+    if (vmm_frame_kind(f) != VMM_FRAME_CACHE) return &s->stats.anon;
+    return vmm_frame_is_shared_memory(m, f) ? &s->stats.shared : &s->stats.file;
+}
+
+/* More is resident than before: maybe more than ever. */
+VMM_INLINE void vmm_resident_peak(vmm_space_t *s)
+{
+    const uint64_t now = s->stats.anon + s->stats.file + s->stats.shared;
+    if (now > s->stats.most) s->stats.most = now;
+}
+
+/* An entry of a space maps a frame from now on. */
+VMM_INLINE void vmm_page_mapped(vmm_machine_t *m, vmm_space_t *s, uint32_t frame)
+{
+    vmm_frame_t *f = vmm_frame_at(m, frame);
+    if (frame == m->zero_frame) return;
+    f->mappings++;
+    ++*vmm_resident_counter(m, s, f);
+    vmm_resident_peak(s);
+}
+
+/* An entry of a space maps a frame no more. `dirty`: its mark. */
+VMM_INLINE void vmm_page_unmapped(vmm_machine_t *m, vmm_space_t *s, uint32_t frame, bool dirty)
+{
+    vmm_frame_t *f = vmm_frame_at(m, frame);
+    if (frame == m->zero_frame) return;
+    if (dirty) f->flags |= VMM_FRAME_DIRTY;
+    f->mappings--;
+    --*vmm_resident_counter(m, s, f);
+}
+
+/* A locked area has one page less: whether another area locks it is found out when it is chosen. */
+VMM_INLINE void vmm_page_unlock(vmm_machine_t *m, const vmm_space_t *s, uint32_t frame)
+{
+    vmm_frame_t *f = vmm_frame_at(m, frame);
+    if (!(f->flags & VMM_FRAME_LOCKED)) return;
+    f->flags &= (uint8_t)~VMM_FRAME_LOCKED;
+    vmm_resident_enter(m, s, frame);
+}
+
+/* What an entry stood for is let go; the entry is to be overwritten by the caller. */
+VMM_INLINE void vmm_entry_release(vmm_machine_t *m, vmm_space_t *s, vmm_pte_t pte, unsigned level)
+{
+    const unsigned shift = vmm_level_shift(m->paging, level) - m->paging->page_shift;
+    const bool dirty = vmm_pte_is_dirty(m->paging, pte);
+    uint32_t number = 0, i;
+    const unsigned kind = vmm_entry_read(m, pte, &number);
+    if (kind == VMM_ENTRY_NONE) return;
+    if (kind == VMM_ENTRY_SLOT) {
+        s->stats.swapped--;
+        vmm_slot_put(m, number);
+        return;
+    }
+    if (level) s->stats.huge--;
+    for (i = 0; i < UINT32_C(1) << shift; i++, number++) {
+        if (number == m->zero_frame) continue;
+        /* Whoever else maps an anonymous page has a mark of his own. */
+        vmm_page_unmapped(m, s, number,
+                          dirty && kind == VMM_ENTRY_PAGE && vmm_frame_kind(vmm_frame_at(m, number)) != VMM_FRAME_ANON);
+        vmm_page_unlock(m, s, number);
+        vmm_page_settle(m, number);
+    }
+}
+
+/* A huge leaf becomes a table of entries one level down. VMM_E_NO_FRAME: no frame for the table. */
+VMM_OUTLINE vmm_status_t vmm_huge_split(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t va)
+{
+    const vmm_paging_t *p = m->paging;
+    unsigned level;
+    uint8_t *entry = vmm_entry_find(m, s, va, &level), *host;
+    uint32_t frame;
+    uint64_t i, count;
+    vmm_pte_t pte;
+    if (!entry || level == 0) return VMM_OK;
+    frame = vmm_table_new(m, s, level - 1u);
+    if (frame == VMM_NO_FRAME) return VMM_E_NO_FRAME;
+    host = vmm_frame_host(m, frame);
+    count = UINT64_C(1) << p->index_bits[level - 1u];
+    do {
+        pte = vmm_pte_load(p, entry);
+        for (i = 0; i < count; i++) vmm_pte_store(p, host + i * p->pte_bytes, vmm_pte_piece(p, pte, level, i));
+    } while (!vmm_pte_swap(p, entry, pte, vmm_pte_pointer(p, vmm_frame_paddr(m, frame))));
+    vmm_frame_at(m, frame)->mappings = (uint16_t)count;
+    s->stats.huge--;
+    m->stats.huge_split++;
+    vmm_tell(m, VMM_EVENT_SPLIT, s, va & ~vmm_low_mask(vmm_level_shift(p, level)), 0, 0);
+    vmm_flush_stretch(m, s, va & ~vmm_low_mask(vmm_level_shift(p, level)), UINT64_C(1) << vmm_level_shift(p, level),
+                      VMM_FLUSH_TABLE);
+    return VMM_OK;
+}
+
+/* Clears a stretch of a space: what its entries stood for is let go, and so are tables that become empty. Huge
+ * leaves lie wholly inside (vmm_huge_cut saw to that). */
+VMM_OUTLINE void vmm_zap(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t start, vmm_vaddr_t end)
+{
+    const unsigned bytes = m->paging->pte_bytes;
+    const uint64_t tables = s->stats.tables;
+    vmm_vaddr_t va = start;
+    vmm_run_t run;
+    uint64_t cleared = 0;
+    while (vmm_run_next(m, s, &va, end, &run)) {
+        for (; run.count; run.count--, run.entry += bytes) {
+            if (!vmm_pte_load(m->paging, run.entry)) continue;
+            vmm_entry_release(m, s, vmm_entry_put(m, run.entry, run.level, 0), run.level);
+            cleared++;
+        }
+        vmm_tables_prune(m, s, run.va);
+    }
+    if (cleared || tables != s->stats.tables)
+        vmm_flush_stretch(m, s, start, end - start, tables != s->stats.tables ? VMM_FLUSH_TABLE : VMM_FLUSH_CHANGED);
+}
+
+/* -- objects that lose pages -- */
+
+/* Takes a page of an object out of every space that maps it; its dirty marks are gathered. */
+VMM_OUTLINE void vmm_page_unmap_all(vmm_machine_t *m, uint32_t frame)
+{
+    vmm_place_t at = vmm_places(m, frame);
+    while (vmm_places_next(m, &at)) {
+        at.pte = vmm_entry_put(m, at.entry, at.level, 0);
+        vmm_page_unmapped(m, at.space, frame, (at.pte & m->paging->valid) && vmm_pte_is_dirty(m->paging, at.pte));
+        vmm_flush_stretch(m, at.space, at.va, vmm_page_bytes(m), VMM_FLUSH_CHANGED);
+    }
+}
+
+/* Forgets the pages of an object from one on: frames, slots; what was not written back is lost. */
+VMM_OUTLINE void vmm_object_drop(vmm_machine_t *m, uint32_t object, uint32_t from)
+{
+    vmm_object_t *o = vmm_object_at(m, object);
+    uint32_t page = from, value;
+    while (vmm_index_next(m, &o->pages, page, &page, &value)) {
+        (void)vmm_index_clear(m, &o->pages, page);
+        if (value & VMM_PAGE_IN_SLOT) {
+            vmm_slot_put(m, value & ~VMM_PAGE_IN_SLOT);
+        } else {
+            vmm_page_unmap_all(m, value - 1);
+            vmm_page_free(m, value - 1);
+        }
+        if (page++ == UINT32_MAX) break;
+    }
+}
+
+/* Writes a page of a file back, if it is dirty. An error is remembered for msync; the page stays dirty. */
+VMM_OUTLINE vmm_status_t vmm_page_clean(vmm_machine_t *m, uint32_t frame)
+{
+    const vmm_paging_t *p = m->paging;
+    vmm_frame_t *f = vmm_frame_at(m, frame);
+    vmm_object_t *o = vmm_object_at(m, f->owner);
+    vmm_place_t at = vmm_places(m, frame);
+    if (o->options.kind != VMM_OBJECT_FILE || !vmm_frame_dirty(m, frame)) return VMM_OK;
+    while (vmm_places_next(m, &at)) {
+        if (!(at.pte & p->valid) || !vmm_pte_is_dirty(p, at.pte)) continue;
+        while (!vmm_pte_swap(p, at.entry, at.pte, vmm_pte_with(p, at.pte, p->dirty ? p->dirty : p->write, false)))
+            at.pte = vmm_pte_load(p, at.entry);
+        vmm_flush_stretch(m, at.space, at.va, vmm_page_bytes(m), VMM_FLUSH_CHANGED);
+    }
+    f->flags |= VMM_FRAME_DIRTY;
+    if (!o->options.write_page || o->options.write_page(o->options.user, f->index, vmm_frame_host(m, frame))) {
+        m->stats.io_errors++;
+        o->io_error = true;
+        return VMM_E_IO;
+    }
+    f->flags &= (uint8_t)~VMM_FRAME_DIRTY;
+    m->stats.file_writes++;
+    vmm_tell(m, VMM_EVENT_WRITE, NULL, 0, vmm_frame_paddr(m, frame), f->index);
+    return VMM_OK;
+}
+
+/* Writes the dirty pages of a file back, in [from, end). The first error is told, all are tried. */
+VMM_OUTLINE vmm_status_t vmm_object_clean(vmm_machine_t *m, uint32_t object, uint64_t from, uint64_t end)
+{
+    vmm_object_t *o = vmm_object_at(m, object);
+    vmm_status_t status = VMM_OK;
+    uint32_t page = (uint32_t)from, value;
+    if (from > UINT32_MAX) return VMM_OK;
+    while (vmm_index_next(m, &o->pages, page, &page, &value) && page < end) {
+        if (!(value & VMM_PAGE_IN_SLOT) && vmm_page_clean(m, value - 1) != VMM_OK) status = VMM_E_IO;
+        if (page++ == UINT32_MAX) break;
+    }
+    return status;
+}
+
+/* One reference less; the last one takes the object with it. Pages that cannot be written back are lost then. */
+VMM_OUTLINE void vmm_object_put(vmm_machine_t *m, uint32_t object)
+{
+    vmm_object_t *o = vmm_object_at(m, object);
+    if (--o->references) return;
+    (void)vmm_object_clean(m, object, 0, UINT64_MAX);
+    vmm_object_drop(m, object, 0);
+    vmm_pool_give(m, &m->objects, object);
+}
+
+VMM_OUTLINE void vmm_object_detach(vmm_machine_t *m, uint32_t area)
+{
+    vmm_area_t *a = vmm_area_at(m, area);
+    vmm_object_t *o = vmm_object_at(m, a->object);
+    vmm_area_at(m, a->previous)->next = a->next;
+    vmm_area_at(m, a->next)->previous = a->previous;
+    if (o->areas == area) o->areas = a->next == area ? 0 : a->next;
+    o->area_count--;
+    vmm_object_put(m, a->object);
+}
+/** @endcond */
+
+/** @cond internal */
+/* The bytes behind the end of an object become zero in its last page, if that is in a frame. */
+VMM_OUTLINE void vmm_object_clear_tail(vmm_machine_t *m, vmm_object_t *o, uint64_t size)
+{
+    const uint64_t page = vmm_page_bytes(m), inside = size & (page - 1);
+    const uint32_t value = inside ? vmm_index_get(m, &o->pages, (uint32_t)(size >> m->paging->page_shift)) : 0;
+    if (!value || value & VMM_PAGE_IN_SLOT) return;
+    VMM_SET(vmm_frame_host(m, value - 1) + inside, 0, (size_t)(page - inside));
+    if (o->options.kind == VMM_OBJECT_SHARED) vmm_frame_at(m, value - 1)->flags |= VMM_FRAME_DIRTY;
+}
+/** @endcond */
+
+/** A file with size_of became shorter: its pages behind the end are forgotten, as vmm_object_truncate does.
+ *  @param m       the machine
+ *  @param object  its number */
+VMM_OUTLINE void vmm_object_shrunk(vmm_machine_t *m, uint32_t object)
+{
+    vmm_object_t *o = vmm_object_at(m, object);
+    const uint64_t size = o->options.size_of ? o->options.size_of(o->options.user) : o->options.size;
+    const uint64_t page = vmm_page_bytes(m), pages = vmm_object_pages(m, o);
+    uint32_t area = o->areas, left = o->area_count;
+    for (; left; left--, area = vmm_area_at(m, area)->next) { /* private copies behind the end */
+        const vmm_area_t *a = vmm_area_at(m, area);
+        const uint64_t kept = pages > a->offset ? (pages - a->offset) * page : 0;
+        if (kept < a->end - a->start) vmm_zap(m, vmm_space_at(m, a->space), a->start + kept, a->end);
+    }
+    if (pages <= UINT32_MAX) vmm_object_drop(m, object, (uint32_t)pages);
+    vmm_object_clear_tail(m, o, size);
+}
+
+/** The program has no use for an object any more: it goes with the last area that shows it.
+ *  @param m       the machine
+ *  @param object  its number
+ *  @return VMM_OK; VMM_E_BUSY when it was closed already. O(pages), if it goes; calls write_page. */
+VMM_OUTLINE vmm_status_t vmm_object_close(vmm_machine_t *m, uint32_t object)
+{
+    vmm_object_t *o = vmm_object_at(m, object);
+    if (o->closed) return VMM_E_BUSY;
+    o->closed = true;
+    vmm_object_put(m, object);
+    return VMM_OK;
+}
+/** @} */
+
+/* ============================================================= Part II  13. reclaim == */
+/** @defgroup vmm_reclaim 13. Reclaim
+ *  Which page gives up its frame, and how: the replacement policies, and the writing of pages to swap and files.
+ *
+ *  A policy (vmm_replacement_t) keeps the frames of a resident set in up to four lists and is told what happens to
+ *  them. Ours hold the newest page first. A new set has empty lists, word[] 0 and hand VMM_NO_FRAME.
+ *
+ *  How a policy learns of uses: `touch` tells it some, the accessed bits the others, and of those it is known only that
+ *  there was one since they were last cleared. Told of every use (a trace, an emulator that calls vmm_touch) with the
+ *  bits left alone, every policy is exactly that of its paper. With the bits, those of one page's uses that no look
+ *  separates count once. The instruction that faulted sets the bit of its own page when it runs again; policies for
+ *  which a page that was used just once differs from one that was used again (clock, SIEVE, ARC) do not count it: they
+ *  hold a page that they have not looked at to be fresh, and clear the bits of fresh pages at the next tick.
+ *
+ *  | policy | a fault | a victim | a tick | remembers ghosts |
+ *  |---|---|---|---|---|
+ *  | fifo | O(1) | O(1) | | |
+ *  | clock, clock_set | O(1) | O(1) amortised, O(n) | O(entered since the last) | |
+ *  | lru | O(1) | O(1) amortised, O(n) | | |
+ *  | nru, aging, lfu | O(1) | O(n) | O(n) | |
+ *  | random | O(1) | O(n) | | |
+ *  | wsclock | O(1) | O(n) | O(n) | |
+ *  | two_lists | O(1) | O(1) amortised, O(n) | | |
+ *  | 2q | O(1) | O(1) amortised, O(n) | | of A1in |
+ *  | arc | O(1) | O(1) amortised, O(n) | O(entered since the last) | of both lists |
+ *  | sieve | O(1) | O(1) amortised, O(n) | O(entered since the last) | |
+ *  | s3fifo | O(1) | O(1) amortised, O(n) | O(n / 10) | of the small queue |
+ *
+ *  n is the number of frames in the set. Frames that are not takeable add a step each. A look at a frame, by
+ *  vmm_frame_referenced or vmm_frame_dirty, costs O(mappings) and counts as one step here. O(1) with ghosts is
+ *  expected time: they are found by hashing.
+ *  @{ */
+
+/** Ticks that a page may be unused and still belong to the working set (vmm_replace_wsclock). */
+#ifndef VMM_WORKING_SET_TICKS
+#define VMM_WORKING_SET_TICKS 4
+#endif
+VMM_STATIC_ASSERT(VMM_WORKING_SET_TICKS >= 0 && VMM_WORKING_SET_TICKS <= 254, "VMM_WORKING_SET_TICKS must be 0 to 254");
+
+/* -- lists -- */
+
+/** Tells which list of its set a frame is in.
+ *  @param m the machine. @param frame its number.
+ *  @return the number of the list; VMM_RESIDENT_LISTS: in none. O(1). */
+VMM_INLINE unsigned vmm_list_of(const vmm_machine_t *m, uint32_t frame)
+{
+    const unsigned held = vmm_frame_at(m, frame)->kind >> 4;
+    return held ? held - 1 : VMM_RESIDENT_LISTS;
+}
+
+/** @cond internal */
+VMM_INLINE void vmm_list_link(vmm_machine_t *m, vmm_list_t *list, unsigned number, uint32_t frame, uint32_t previous,
+                              uint32_t next)
+{
+    vmm_frame_t *f = vmm_frame_at(m, frame);
+    VMM_ASSERT(number < VMM_RESIDENT_LISTS && !(f->kind >> 4));
+    f->kind = (uint8_t)(vmm_frame_kind(f) | (number + 1) << 4);
+    f->previous = previous;
+    f->next = next;
+    if (previous == VMM_NO_FRAME) list->first = frame;
+    else vmm_frame_at(m, previous)->next = frame;
+    if (next == VMM_NO_FRAME) list->last = frame;
+    else vmm_frame_at(m, next)->previous = frame;
+    list->count++;
+}
+/** @endcond */
+
+/** Puts a frame that is in no list at the front of one: where our policies have the newest.
+ *  @param m the machine. @param set the resident set. @param number which of its lists, below VMM_RESIDENT_LISTS.
+ *  @param frame its number. O(1). */
+VMM_INLINE void vmm_list_push(vmm_machine_t *m, vmm_resident_t *set, unsigned number, uint32_t frame)
+{
+    vmm_list_link(m, &set->list[number], number, frame, VMM_NO_FRAME, set->list[number].first);
+}
+
+/** Puts a frame that is in no list at the back of one: where our policies have the oldest.
+ *  @param m the machine. @param set the resident set. @param number which of its lists, below VMM_RESIDENT_LISTS.
+ *  @param frame its number. O(1). */
+VMM_INLINE void vmm_list_append(vmm_machine_t *m, vmm_resident_t *set, unsigned number, uint32_t frame)
+{
+    vmm_list_link(m, &set->list[number], number, frame, set->list[number].last, VMM_NO_FRAME);
+}
+
+/** Takes a frame out of the list that it is in; does nothing if it is in none.
+ *  @param m the machine. @param set the resident set. @param frame its number. O(1). */
+VMM_OUTLINE void vmm_list_remove(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    vmm_frame_t *f = vmm_frame_at(m, frame);
+    const unsigned number = vmm_list_of(m, frame);
+    vmm_list_t *list;
+    if (number == VMM_RESIDENT_LISTS) return;
+    list = &set->list[number];
+    if (f->previous == VMM_NO_FRAME) list->first = f->next;
+    else vmm_frame_at(m, f->previous)->next = f->next;
+    if (f->next == VMM_NO_FRAME) list->last = f->previous;
+    else vmm_frame_at(m, f->next)->previous = f->previous;
+    list->count--;
+    f->kind = (uint8_t)vmm_frame_kind(f);
+    f->previous = f->next = VMM_NO_FRAME;
+}
+
+/** Puts a frame at the front of a list, out of the one that it is in.
+ *  @param m the machine. @param set the resident set. @param number which of its lists, below VMM_RESIDENT_LISTS.
+ *  @param frame its number. O(1). */
+VMM_INLINE void vmm_list_move(vmm_machine_t *m, vmm_resident_t *set, unsigned number, uint32_t frame)
+{
+    vmm_list_remove(m, set, frame);
+    vmm_list_push(m, set, number, frame);
+}
+
+/** Finds the first takeable frame of a list, from the back.
+ *  @param m the machine. @param set the resident set. @param number which of its lists, below VMM_RESIDENT_LISTS.
+ *  @return its number; VMM_NO_FRAME: none is takeable. O(frames passed over). */
+VMM_INLINE uint32_t vmm_list_oldest(const vmm_machine_t *m, const vmm_resident_t *set, unsigned number)
+{
+    uint32_t frame = set->list[number].last;
+    while (frame != VMM_NO_FRAME && !vmm_frame_takeable(m, frame)) frame = vmm_frame_at(m, frame)->previous;
+    return frame;
+}
+
+/** @cond internal */
+/* The oldest takeable page of a list that was not used since the last look; those that were go to the front. When
+ * all were, the oldest all the same. */
+VMM_INLINE uint32_t vmm_list_oldest_unused(vmm_machine_t *m, vmm_resident_t *set, unsigned number)
+{
+    uint32_t left = set->list[number].count, frame = set->list[number].last;
+    for (; left > 0; left--) {
+        const uint32_t previous = vmm_frame_at(m, frame)->previous;
+        if (vmm_frame_takeable(m, frame)) {
+            if (!vmm_frame_referenced(m, frame)) return frame;
+            vmm_list_move(m, set, number, frame);
+        }
+        frame = previous;
+    }
+    return vmm_list_oldest(m, set, number);
+}
+
+/* -- the reference bit -- */
+
+VMM_INLINE void vmm_policy_mark(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    (void)set;
+    vmm_frame_at(m, frame)->flags |= VMM_FRAME_REFERENCED;
+}
+
+/* Fresh pages have age 1, and word[3] of their set counts them. */
+VMM_INLINE void vmm_fresh_begin(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    vmm_frame_at(m, frame)->flags &= (uint8_t)~VMM_FRAME_REFERENCED;
+    *vmm_age_of(m, frame) = 1;
+    set->word[3]++;
+}
+
+VMM_INLINE bool vmm_fresh_end(const vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    uint8_t *age = vmm_age_of(m, frame);
+    if (!*age) return false;
+    *age = 0;
+    set->word[3]--;
+    return true;
+}
+
+/* Whether a page was used since the last look; of a fresh one only what touch told counts. */
+VMM_INLINE bool vmm_fresh_used(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    const bool told = (vmm_frame_at(m, frame)->flags & VMM_FRAME_REFERENCED) != 0;
+    const bool used = vmm_frame_referenced(m, frame);
+    return vmm_fresh_end(m, set, frame) ? told : used;
+}
+
+/* Fresh pages stand near the front of list 0. */
+VMM_OUTLINE void vmm_fresh_tick(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint32_t frame = set->list[0].first;
+    for (; frame != VMM_NO_FRAME && set->word[3] > 0; frame = vmm_frame_at(m, frame)->next) {
+        const uint8_t told = vmm_frame_at(m, frame)->flags & VMM_FRAME_REFERENCED;
+        if (!vmm_fresh_end(m, set, frame)) continue;
+        (void)vmm_frame_referenced(m, frame);
+        vmm_frame_at(m, frame)->flags |= told;
+    }
+}
+
+VMM_OUTLINE void vmm_fresh_leave(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    (void)vmm_fresh_end(m, set, frame);
+    vmm_list_remove(m, set, frame);
+}
+
+/* -- ghosts -- */
+
+/* Two lists of pages that left, the newest first, in one hash table with linear probing. Of the 4 words a ghost:
+ *     0..5   first, last, count of list 0, then of list 1; slots are numbered from 1, 0 is none
+ *     6, 7   the key of the page that is expected, and enum vmm_expected
+ *     8..    slots of three words: key; next; previous << 2 | list << 1 | 1. All three are 0 in a free one.
+ * Slots are a third more than ghosts, so a table of some size is at most three quarters full.
+ * The key is 32 bits wide. Pages of one owner always differ; pages of two owners are taken for one another when their
+ * numbers are a certain distance apart, which for few owners is longer than what they have. The cost: a wrong guess. */
+enum {
+    VMM_GHOST_HEAD = 8,
+    VMM_GHOST_WORDS = 3
+};
+
+enum vmm_expected {
+    VMM_EXPECTED_NONE = 0,
+    VMM_EXPECTED_TOLD,
+    VMM_EXPECTED_NEW,
+    VMM_EXPECTED_GHOST0,
+    VMM_EXPECTED_GHOST1
+};
+
+typedef struct vmm_ghosts {
+    uint32_t *head;
+    uint32_t *slot;
+    uint32_t slots; /* 0: no memory for any ghost */
+    uint32_t most;
+} vmm_ghosts_t;
+
+VMM_INLINE vmm_ghosts_t vmm_ghosts_open(const vmm_machine_t *m, const vmm_resident_t *set)
+{
+    const uint64_t ghosts = m->options.ghosts;
+    const uint64_t fit = ghosts < 4 ? 0 : (4 * ghosts - VMM_GHOST_HEAD) / VMM_GHOST_WORDS;
+    vmm_ghosts_t g;
+    g.head = vmm_ghosts_of(m, set);
+    g.slot = g.head + VMM_GHOST_HEAD;
+    g.slots = fit < 0x3fffffff ? (uint32_t)fit : 0x3fffffff;
+    g.most = g.slots == 0 ? 0 : ghosts < g.slots ? (uint32_t)ghosts : g.slots - 1;
+    return g;
+}
+
+VMM_INLINE uint32_t vmm_ghost_key(uint32_t owner, uint32_t index)
+{
+    return index + owner * UINT32_C(0x9e3779b1);
+}
+
+VMM_INLINE uint32_t *vmm_ghost_at(const vmm_ghosts_t *g, uint32_t slot)
+{
+    return g->slot + (size_t)(slot - 1) * VMM_GHOST_WORDS;
+}
+
+VMM_INLINE uint32_t vmm_ghost_home(const vmm_ghosts_t *g, uint32_t key)
+{
+    return (uint32_t)((uint64_t)(uint32_t)(key * UINT32_C(0x9e3779b1)) * g->slots >> 32) + 1;
+}
+
+VMM_INLINE uint32_t vmm_ghost_after(const vmm_ghosts_t *g, uint32_t slot)
+{
+    return slot == g->slots ? 1 : slot + 1;
+}
+
+VMM_INLINE unsigned vmm_ghost_list(const vmm_ghosts_t *g, uint32_t slot)
+{
+    return vmm_ghost_at(g, slot)[2] >> 1 & 1;
+}
+
+VMM_INLINE uint32_t vmm_ghost_count(const vmm_ghosts_t *g, unsigned list)
+{
+    return g->slots ? g->head[3 * list + 2] : 0;
+}
+
+/* The slot of a page; 0: it is not remembered. */
+VMM_INLINE uint32_t vmm_ghost_find(const vmm_ghosts_t *g, uint32_t key)
+{
+    uint32_t slot;
+    if (!g->slots) return 0;
+    for (slot = vmm_ghost_home(g, key); vmm_ghost_at(g, slot)[2]; slot = vmm_ghost_after(g, slot))
+        if (vmm_ghost_at(g, slot)[0] == key) return slot;
+    return 0;
+}
+
+/* Makes the neighbours of a ghost, or the head of its list, name other slots than its own. */
+VMM_INLINE void vmm_ghost_relink(const vmm_ghosts_t *g, uint32_t slot, uint32_t for_previous, uint32_t for_next)
+{
+    const uint32_t *own = vmm_ghost_at(g, slot);
+    uint32_t *head = g->head + (size_t)3 * vmm_ghost_list(g, slot);
+    const uint32_t previous = own[2] >> 2, next = own[1];
+    if (previous) vmm_ghost_at(g, previous)[1] = for_previous;
+    else head[0] = for_previous;
+    if (next) vmm_ghost_at(g, next)[2] = (vmm_ghost_at(g, next)[2] & 3) | for_next << 2;
+    else head[1] = for_next;
+}
+
+/* Forgets a page. Those behind it that probing would no longer reach move up. */
+VMM_OUTLINE void vmm_ghost_erase(const vmm_ghosts_t *g, uint32_t slot)
+{
+    uint32_t hole = slot, at = slot;
+    g->head[3 * vmm_ghost_list(g, slot) + 2]--;
+    vmm_ghost_relink(g, slot, vmm_ghost_at(g, slot)[1], vmm_ghost_at(g, slot)[2] >> 2);
+    for (;;) {
+        uint32_t home, *own;
+        at = vmm_ghost_after(g, at);
+        own = vmm_ghost_at(g, at);
+        if (!own[2]) break;
+        home = vmm_ghost_home(g, own[0]);
+        if ((at >= home ? at - home : at + g->slots - home) < (at >= hole ? at - hole : at + g->slots - hole)) continue;
+        vmm_ghost_relink(g, at, hole, hole);
+        VMM_COPY(vmm_ghost_at(g, hole), own, VMM_GHOST_WORDS * sizeof *own);
+        hole = at;
+    }
+    VMM_SET(vmm_ghost_at(g, hole), 0, VMM_GHOST_WORDS * sizeof(uint32_t));
+}
+
+VMM_INLINE void vmm_ghost_drop(const vmm_ghosts_t *g, unsigned list)
+{
+    if (vmm_ghost_count(g, list)) vmm_ghost_erase(g, g->head[3 * list + 1]);
+}
+
+/* Remembers the page in a frame as the newest of a list. The oldest of that list makes room, or of the other. */
+VMM_OUTLINE void vmm_ghost_push(const vmm_machine_t *m, const vmm_resident_t *set, unsigned list, uint32_t frame)
+{
+    const vmm_ghosts_t g = vmm_ghosts_open(m, set);
+    uint32_t owner, index, key, slot, *head, *own;
+    if (!g.most) return;
+    vmm_frame_identity(m, frame, &owner, &index);
+    key = vmm_ghost_key(owner, index);
+    slot = vmm_ghost_find(&g, key);
+    if (slot) vmm_ghost_erase(&g, slot);
+    if (vmm_ghost_count(&g, 0) + vmm_ghost_count(&g, 1) == g.most)
+        vmm_ghost_drop(&g, vmm_ghost_count(&g, list) ? list : 1 - list);
+    slot = vmm_ghost_home(&g, key);
+    while (vmm_ghost_at(&g, slot)[2]) slot = vmm_ghost_after(&g, slot);
+    own = vmm_ghost_at(&g, slot);
+    head = g.head + (size_t)3 * list;
+    own[0] = key;
+    own[1] = head[0];
+    own[2] = list << 1 | 1;
+    if (head[0]) vmm_ghost_at(&g, head[0])[2] |= slot << 2;
+    else head[1] = slot;
+    head[0] = slot;
+    head[2]++;
+}
+
+VMM_INLINE uint32_t vmm_ghost_of(const vmm_machine_t *m, const vmm_ghosts_t *g, uint32_t frame)
+{
+    uint32_t owner, index;
+    vmm_frame_identity(m, frame, &owner, &index);
+    return vmm_ghost_find(g, vmm_ghost_key(owner, index));
+}
+
+/* A frame leaves. Only if it was the last victim its page is remembered: pages that were unmapped are not missed. */
+VMM_INLINE void vmm_ghost_leave(vmm_machine_t *m, vmm_resident_t *set, unsigned list, uint32_t frame)
+{
+    if (set->hand == frame) {
+        set->hand = VMM_NO_FRAME;
+        if (list < 2) vmm_ghost_push(m, set, list, frame);
+    }
+    vmm_list_remove(m, set, frame);
+}
+/** @endcond */
+
+/** Tells a set which page will be brought into the next frame that enters it: before a victim is asked for. ARC
+ *  adapts itself by that page before it chooses; where nobody tells, as in the background, it adapts afterwards.
+ *  @param m the machine. @param set the resident set. @param owner whose page, and @param index its number, as
+ *  vmm_frame_identity will tell them of the frame. O(1). */
+VMM_INLINE void vmm_resident_expect(vmm_machine_t *m, vmm_resident_t *set, uint32_t owner, uint32_t index)
+{
+    const vmm_ghosts_t g = vmm_ghosts_open(m, set);
+    if (!g.slots) return;
+    g.head[6] = vmm_ghost_key(owner, index);
+    g.head[7] = VMM_EXPECTED_TOLD;
+}
+
+/* -- first in, first out -- */
+
+/** @cond internal */
+VMM_OUTLINE void vmm_fifo_enter(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    vmm_list_push(m, set, 0, frame);
+}
+
+VMM_OUTLINE uint32_t vmm_fifo_victim(vmm_machine_t *m, vmm_resident_t *set)
+{
+    return vmm_list_oldest(m, set, 0);
+}
+/** @endcond */
+
+/** FIFO: the page that came first goes first, however much it is used. More frames may mean more faults.
+ *  Belady, Nelson, Shedler, "An anomaly in space-time characteristics of certain programs running in a paging
+ *  machine", 1969. A fault O(1), a victim O(1). */
+static const vmm_replacement_t vmm_replace_fifo VMM_UNUSED = {
+    "FIFO", vmm_fifo_enter, vmm_list_remove, vmm_fifo_victim, 0, 0, false};
+
+/* -- clock -- */
+
+/** @cond internal */
+VMM_OUTLINE void vmm_clock_enter(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    vmm_list_push(m, set, 0, frame);
+    vmm_fresh_begin(m, set, frame);
+}
+
+VMM_OUTLINE void vmm_clock_set_enter(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    vmm_list_push(m, set, 0, frame);
+    vmm_policy_mark(m, set, frame);
+}
+
+VMM_OUTLINE void vmm_clock_touch(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    vmm_policy_mark(m, set, frame);
+}
+
+/* The hand points to the last frame of the list, and what it passes over goes to the front: the ring, cut open at
+ * the hand. A page that enters stands where the hand comes to it last. */
+VMM_OUTLINE uint32_t vmm_clock_victim(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint32_t left = set->list[0].count;
+    for (; left > 0; left--) {
+        const uint32_t frame = set->list[0].last;
+        if (vmm_frame_takeable(m, frame) && !vmm_fresh_used(m, set, frame)) return frame;
+        vmm_list_move(m, set, 0, frame);
+    }
+    return vmm_list_oldest(m, set, 0); /* a full turn: all bits are clear, or set again since */
+}
+/** @endcond */
+
+/** Clock, or second chance: as FIFO, but a page whose reference bit is set is passed over once, and the bit cleared.
+ *  Here the bit of a page that enters is clear: it says whether the page was used again.
+ *  Corbato, "A paging experiment with the Multics system", 1969; Tanenbaum and Bos, "Modern Operating Systems", 4th
+ *  edition, 2014, sections 3.4.4 and 3.4.5. A fault O(1), a victim O(1) amortised and O(n) at worst, one turn. */
+static const vmm_replacement_t vmm_replace_clock VMM_UNUSED = {
+    "clock", vmm_clock_enter, vmm_fresh_leave, vmm_clock_victim, vmm_clock_touch, vmm_fresh_tick, false};
+
+/** Clock by the other convention: the bit of a page that enters is set, as by the access that brought it. Sources as
+ *  for vmm_replace_clock; Silberschatz, Galvin, Gagne, "Operating System Concepts", 10th edition, 2018, section 10.4.5.
+ *  A fault O(1), a victim O(1) amortised and O(n) at worst. */
+static const vmm_replacement_t vmm_replace_clock_set VMM_UNUSED = {
+    "clock, bit set", vmm_clock_set_enter, vmm_list_remove, vmm_clock_victim, vmm_clock_touch, 0, false};
+
+/* -- least recently used -- */
+
+/** @cond internal */
+VMM_OUTLINE void vmm_lru_touch(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    vmm_list_move(m, set, 0, frame);
+}
+
+VMM_OUTLINE uint32_t vmm_lru_victim(vmm_machine_t *m, vmm_resident_t *set)
+{
+    return vmm_list_oldest_unused(m, set, 0);
+}
+/** @endcond */
+
+/** LRU: the page whose last use is longest ago. touch moves a page to the front; exact as far as touch tells every use.
+ *  Uses that only accessed bits tell are noticed when their page has come to the back: it moves to the front then, as
+ *  if it were used at that time. With the bits alone this is clock with the bit set: pages used since the last look
+ *  stay, but in the order of looks, not of uses.
+ *  Mattson, Gecsei, Slutz, Traiger, "Evaluation techniques for storage hierarchies", 1970. A fault O(1), a touch O(1),
+ *  a victim O(1) amortised and O(n) at worst. */
+static const vmm_replacement_t vmm_replace_lru VMM_UNUSED = {
+    "LRU", vmm_fifo_enter, vmm_list_remove, vmm_lru_victim, vmm_lru_touch, 0, false};
+
+/* -- not recently used, aging, least frequently used -- */
+
+/** @cond internal */
+/* Looks at a reference bit and leaves it as it was. */
+VMM_INLINE bool vmm_policy_peek(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    const bool used = vmm_frame_referenced(m, frame);
+    if (used) vmm_policy_mark(m, set, frame);
+    return used;
+}
+
+VMM_OUTLINE uint32_t vmm_nru_victim(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint32_t frame = set->list[0].last, best = VMM_NO_FRAME;
+    unsigned lowest = 4;
+    for (; frame != VMM_NO_FRAME && lowest > 0; frame = vmm_frame_at(m, frame)->previous) {
+        unsigned rank;
+        if (!vmm_frame_takeable(m, frame)) continue;
+        rank = (vmm_policy_peek(m, set, frame) ? 2u : 0u) + (vmm_frame_dirty(m, frame) ? 1u : 0u);
+        if (rank >= lowest) continue;
+        lowest = rank;
+        best = frame;
+    }
+    return best;
+}
+
+VMM_OUTLINE void vmm_nru_tick(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint32_t frame = set->list[0].first;
+    for (; frame != VMM_NO_FRAME; frame = vmm_frame_at(m, frame)->next) (void)vmm_frame_referenced(m, frame);
+}
+
+VMM_OUTLINE uint32_t vmm_aging_victim(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint32_t frame = set->list[0].last, best = VMM_NO_FRAME;
+    unsigned lowest = 512;
+    for (; frame != VMM_NO_FRAME && lowest > 0; frame = vmm_frame_at(m, frame)->previous) {
+        unsigned rank;
+        if (!vmm_frame_takeable(m, frame)) continue;
+        rank = (vmm_policy_peek(m, set, frame) ? 256u : 0u) + *vmm_age_of(m, frame);
+        if (rank >= lowest) continue;
+        lowest = rank;
+        best = frame;
+    }
+    return best;
+}
+
+VMM_OUTLINE void vmm_aging_tick(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint32_t frame = set->list[0].first;
+    for (; frame != VMM_NO_FRAME; frame = vmm_frame_at(m, frame)->next) {
+        const unsigned newest = vmm_frame_referenced(m, frame) ? 128u : 0u;
+        *vmm_age_of(m, frame) = (uint8_t)(*vmm_age_of(m, frame) >> 1 | newest);
+    }
+}
+
+VMM_INLINE void vmm_age_count(const vmm_machine_t *m, uint32_t frame, unsigned most)
+{
+    uint8_t *age = vmm_age_of(m, frame);
+    if (*age < most) ++*age;
+}
+
+VMM_OUTLINE void vmm_lfu_touch(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    (void)set;
+    vmm_age_count(m, frame, 255);
+}
+
+VMM_OUTLINE void vmm_lfu_tick(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint32_t frame = set->list[0].first;
+    for (; frame != VMM_NO_FRAME; frame = vmm_frame_at(m, frame)->next)
+        if (vmm_frame_referenced(m, frame)) vmm_age_count(m, frame, 255);
+}
+
+VMM_OUTLINE uint32_t vmm_lfu_victim(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint32_t frame = set->list[0].last, best = VMM_NO_FRAME;
+    unsigned lowest = 256;
+    for (; frame != VMM_NO_FRAME && lowest > 0; frame = vmm_frame_at(m, frame)->previous) {
+        if (*vmm_age_of(m, frame) >= lowest || !vmm_frame_takeable(m, frame)) continue;
+        lowest = *vmm_age_of(m, frame);
+        best = frame;
+    }
+    return best;
+}
+/** @endcond */
+
+/** NRU: a page of the lowest of four classes: not referenced and clean, not referenced and dirty, referenced and clean,
+ *  both. A tick clears the reference bits. A page that enters is referenced. Of a class, the page that came first goes.
+ *  Tanenbaum and Bos, "Modern Operating Systems", 4th edition, 2014, section 3.4.2 (which takes any of the class).
+ *  A fault O(1), a victim O(n), a tick O(n). */
+static const vmm_replacement_t vmm_replace_nru VMM_UNUSED = {
+    "NRU", vmm_clock_set_enter, vmm_list_remove, vmm_nru_victim, vmm_clock_touch, vmm_nru_tick, false};
+
+/** Aging: a register of 8 bits for each page, into which each tick shifts its reference bit from above; the lowest
+ *  register goes, the page that came first among equals. A use since the last tick weighs more than the whole register,
+ *  so that a page does not go before the first tick sees it.
+ *  Tanenbaum and Bos, "Modern Operating Systems", 4th edition, 2014, section 3.4.7. A fault O(1), a victim O(n), a tick
+ *  O(n). */
+static const vmm_replacement_t vmm_replace_aging VMM_UNUSED = {
+    "aging", vmm_clock_set_enter, vmm_list_remove, vmm_aging_victim, vmm_clock_touch, vmm_aging_tick, false};
+
+/** LFU: the page used least often since it came, the one that came first among equals. touch counts one use, a tick one
+ *  for each page whose accessed bit is set; counters stop at 255.
+ *  Silberschatz, Galvin, Gagne, "Operating System Concepts", 10th edition, 2018, section 10.4.6. A fault O(1), a victim
+ *  O(n), a tick O(n). */
+static const vmm_replacement_t vmm_replace_lfu VMM_UNUSED = {
+    "LFU", vmm_fifo_enter, vmm_list_remove, vmm_lfu_victim, vmm_lfu_touch, vmm_lfu_tick, false};
+
+/* -- random -- */
+
+/** @cond internal */
+/* A linear congruential generator in word[0]; its high bits choose. */
+VMM_OUTLINE uint32_t vmm_random_victim(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint32_t left = set->list[0].count, frame = set->list[0].last, skip;
+    set->word[0] = set->word[0] * UINT32_C(1664525) + UINT32_C(1013904223);
+    skip = (uint32_t)((uint64_t)set->word[0] * left >> 32);
+    for (; skip > 0; skip--) frame = vmm_frame_at(m, frame)->previous;
+    for (; left > 0; left--) {
+        if (vmm_frame_takeable(m, frame)) return frame;
+        frame = vmm_frame_at(m, frame)->previous;
+        if (frame == VMM_NO_FRAME) frame = set->list[0].last;
+    }
+    return VMM_NO_FRAME;
+}
+/** @endcond */
+
+/** Random: any page, each as likely as the other; the same ones in every run.
+ *  Belady, "A study of replacement algorithms for a virtual-storage computer", 1966. A fault O(1), a victim O(n): it
+ *  walks to its choice. */
+static const vmm_replacement_t vmm_replace_random VMM_UNUSED = {
+    "random", vmm_fifo_enter, vmm_list_remove, vmm_random_victim, 0, 0, false};
+
+/* -- working-set clock -- */
+
+/** @cond internal */
+VMM_OUTLINE void vmm_wsclock_enter(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    *vmm_age_of(m, frame) = 0;
+    vmm_list_push(m, set, 0, frame);
+}
+
+VMM_OUTLINE void vmm_wsclock_tick(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint32_t frame = set->list[0].first;
+    for (; frame != VMM_NO_FRAME; frame = vmm_frame_at(m, frame)->next) vmm_age_count(m, frame, 255);
+}
+
+VMM_OUTLINE uint32_t vmm_wsclock_victim(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint32_t left = set->list[0].count, best = VMM_NO_FRAME;
+    unsigned highest = 0;
+    for (; left > 0; left--) {
+        const uint32_t frame = set->list[0].last;
+        if (vmm_frame_takeable(m, frame)) {
+            uint8_t *age = vmm_age_of(m, frame);
+            bool clean;
+            unsigned rank;
+            if (vmm_frame_referenced(m, frame)) *age = 0;
+            clean = !vmm_frame_dirty(m, frame);
+            if (clean && *age > VMM_WORKING_SET_TICKS) return frame;
+            rank = 2u * *age + (clean ? 2u : 1u);
+            if (rank > highest) {
+                highest = rank;
+                best = frame;
+            }
+        }
+        vmm_list_move(m, set, 0, frame);
+    }
+    while (best != VMM_NO_FRAME && set->list[0].last != best) vmm_list_move(m, set, 0, set->list[0].last);
+    return best;
+}
+/** @endcond */
+
+/** WSClock: a clock whose pages know how many ticks they are unused. The hand takes the first page that is clean and
+ *  unused for more than VMM_WORKING_SET_TICKS ticks. A page found referenced is unused for 0 ticks from then on. After
+ *  a full turn the page unused longest goes, though it is dirty or of the working set; a clean one among equals, then
+ *  the one that the hand met first. (The paper has old dirty pages written while the hand goes on; here the one that is
+ *  taken is written.)
+ *  Carr and Hennessy, "WSClock: a simple and effective algorithm for virtual memory management", 1981. A fault O(1), a
+ *  victim O(n) at worst, one turn; a tick O(n). */
+static const vmm_replacement_t vmm_replace_wsclock VMM_UNUSED = {
+    "WSClock", vmm_wsclock_enter, vmm_list_remove, vmm_wsclock_victim, vmm_clock_touch, vmm_wsclock_tick, false};
+
+/* -- two lists -- */
+
+/** @cond internal */
+enum {
+    VMM_INACTIVE = 0,
+    VMM_ACTIVE = 1
+};
+
+VMM_OUTLINE void vmm_two_lists_touch(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    vmm_frame_t *f = vmm_frame_at(m, frame);
+    uint8_t *age = vmm_age_of(m, frame);
+    const bool again = (f->flags & VMM_FRAME_REFERENCED) || *age;
+    if (vmm_list_of(m, frame) == VMM_ACTIVE || !again) {
+        f->flags |= VMM_FRAME_REFERENCED;
+        return;
+    }
+    *age = 0;
+    f->flags &= (uint8_t)~VMM_FRAME_REFERENCED;
+    vmm_list_move(m, set, VMM_ACTIVE, frame);
+}
+
+/* Fills the inactive list up to the length of the active one. */
+VMM_INLINE void vmm_two_lists_balance(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint32_t left = set->list[VMM_ACTIVE].count;
+    for (; left > 0 && set->list[VMM_INACTIVE].count < set->list[VMM_ACTIVE].count; left--) {
+        const uint32_t frame = set->list[VMM_ACTIVE].last;
+        const bool used = vmm_frame_referenced(m, frame);
+        *vmm_age_of(m, frame) = used ? 0 : 1;
+        vmm_list_move(m, set, used ? VMM_ACTIVE : VMM_INACTIVE, frame);
+    }
+}
+
+VMM_OUTLINE uint32_t vmm_two_lists_victim(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint64_t left;
+    uint32_t frame;
+    vmm_two_lists_balance(m, set);
+    left = (uint64_t)2 * set->list[VMM_INACTIVE].count;
+    for (; left > 0 && set->list[VMM_INACTIVE].count > 0; left--) {
+        uint8_t *age;
+        bool again;
+        frame = set->list[VMM_INACTIVE].last;
+        age = vmm_age_of(m, frame);
+        if (!vmm_frame_takeable(m, frame)) {
+            vmm_list_move(m, set, VMM_INACTIVE, frame);
+            continue;
+        }
+        if (!vmm_frame_referenced(m, frame)) return frame;
+        again = *age != 0;
+        *age = again ? 0 : 1;
+        vmm_list_move(m, set, again ? VMM_ACTIVE : VMM_INACTIVE, frame);
+    }
+    frame = vmm_list_oldest(m, set, VMM_INACTIVE);
+    return frame != VMM_NO_FRAME ? frame : vmm_list_oldest(m, set, VMM_ACTIVE);
+}
+/** @endcond */
+
+/** Two lists, as Linux has them, and the default: pages enter the inactive list, whose oldest goes. One found used
+ *  stays for another round; found used again it becomes active. The active list gives its oldest pages back when it is
+ *  longer than the inactive one, unless they were used; one use makes such a page active again. Pages read once flow
+ *  through and do not drive out those in use.
+ *  Gorman, "Understanding the Linux Virtual Memory Manager", 2004, chapter 10; the lists of equal length are those of
+ *  later kernels with little memory. A fault O(1), a touch O(1), a victim O(1) amortised and O(n) at worst. */
+static const vmm_replacement_t vmm_replace_two_lists VMM_UNUSED = {
+    "two lists", vmm_wsclock_enter, vmm_list_remove, vmm_two_lists_victim, vmm_two_lists_touch, 0, false};
+
+/* -- 2Q -- */
+
+/** @cond internal */
+enum {
+    VMM_2Q_IN = 0,
+    VMM_2Q_MAIN = 1
+};
+
+/* A share of the pages that the set had when a victim was last asked for (word[1]): until then nothing was full. */
+VMM_INLINE uint32_t vmm_policy_share(const vmm_resident_t *set, uint32_t divisor)
+{
+    return set->word[1] < divisor ? 1 : set->word[1] / divisor;
+}
+
+VMM_INLINE void vmm_policy_full(vmm_resident_t *set)
+{
+    set->word[1] = set->list[0].count + set->list[1].count;
+}
+
+VMM_OUTLINE void vmm_2q_enter(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    const vmm_ghosts_t g = vmm_ghosts_open(m, set);
+    const bool missed = vmm_ghost_of(m, &g, frame) != 0;
+    uint32_t slot;
+    while (vmm_ghost_count(&g, 0) > vmm_policy_share(set, 2)) vmm_ghost_drop(&g, 0);
+    slot = vmm_ghost_of(m, &g, frame);
+    if (slot) vmm_ghost_erase(&g, slot);
+    vmm_list_push(m, set, missed ? VMM_2Q_MAIN : VMM_2Q_IN, frame);
+}
+
+VMM_OUTLINE void vmm_2q_leave(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    vmm_ghost_leave(m, set, vmm_list_of(m, frame) == VMM_2Q_IN ? 0 : 2, frame);
+}
+
+VMM_OUTLINE uint32_t vmm_2q_victim(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint32_t frame = VMM_NO_FRAME;
+    vmm_policy_full(set);
+    if (set->list[VMM_2Q_IN].count > vmm_policy_share(set, 4)) frame = vmm_list_oldest(m, set, VMM_2Q_IN);
+    if (frame == VMM_NO_FRAME) frame = vmm_list_oldest_unused(m, set, VMM_2Q_MAIN);
+    if (frame == VMM_NO_FRAME) frame = vmm_list_oldest(m, set, VMM_2Q_IN);
+    set->hand = frame;
+    return frame;
+}
+
+VMM_OUTLINE void vmm_2q_touch(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    if (vmm_list_of(m, frame) == VMM_2Q_MAIN) vmm_list_move(m, set, VMM_2Q_MAIN, frame);
+}
+/** @endcond */
+
+/** 2Q, the full version: pages enter a FIFO, A1in, of a quarter of the frames; those that leave it are remembered,
+ *  A1out, for half as many pages as there are frames; one that is missed while it is remembered enters Am, an LRU list.
+ *  Uses in A1in do not count. The number of frames is what the set held when a victim was last asked for.
+ *  Johnson and Shasha, "2Q: a low overhead high performance buffer management replacement algorithm", 1994. A fault
+ *  O(1) expected, a touch O(1), a victim O(1) amortised and O(n) at worst. */
+static const vmm_replacement_t vmm_replace_2q VMM_UNUSED = {
+    "2Q", vmm_2q_enter, vmm_2q_leave, vmm_2q_victim, vmm_2q_touch, 0, true};
+
+/* -- ARC -- */
+
+/** @cond internal */
+/* Lists 0 and 1 are T1 and T2, the ghosts' lists B1 and B2. word[0] is p, the size T1 should have; word[1] is c. */
+
+/* Where the page that comes was remembered; p moves towards that list. */
+VMM_INLINE unsigned vmm_arc_adapt(vmm_resident_t *set, const vmm_ghosts_t *g, uint32_t key)
+{
+    const uint32_t slot = vmm_ghost_find(g, key);
+    const uint32_t recent = vmm_ghost_count(g, 0), frequent = vmm_ghost_count(g, 1);
+    if (!slot) return VMM_EXPECTED_NEW;
+    if (vmm_ghost_list(g, slot) == 0) {
+        const uint32_t step = frequent > recent ? frequent / recent : 1;
+        const uint64_t more = (uint64_t)set->word[0] + step;
+        set->word[0] = more < set->word[1] ? (uint32_t)more : set->word[1];
+        return VMM_EXPECTED_GHOST0;
+    } else {
+        const uint32_t step = recent > frequent ? recent / frequent : 1;
+        set->word[0] = set->word[0] > step ? set->word[0] - step : 0;
+        return VMM_EXPECTED_GHOST1;
+    }
+}
+
+VMM_OUTLINE void vmm_arc_enter(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    const vmm_ghosts_t g = vmm_ghosts_open(m, set);
+    unsigned found = VMM_EXPECTED_NEW;
+    uint32_t owner, index, slot, most;
+    vmm_frame_identity(m, frame, &owner, &index);
+    if (g.slots) {
+        const uint32_t key = vmm_ghost_key(owner, index);
+        const bool adapted = g.head[7] > VMM_EXPECTED_TOLD && g.head[6] == key;
+        found = adapted ? g.head[7] : vmm_arc_adapt(set, &g, key);
+        g.head[7] = VMM_EXPECTED_NONE;
+    }
+    slot = vmm_ghost_of(m, &g, frame);
+    if (slot) vmm_ghost_erase(&g, slot);
+    vmm_list_push(m, set, found == VMM_EXPECTED_NEW ? 0 : 1, frame);
+    if (found == VMM_EXPECTED_NEW) vmm_fresh_begin(m, set, frame);
+    most = set->list[0].count + set->list[1].count;
+    if (most < set->word[1]) most = set->word[1];
+    while (vmm_ghost_count(&g, 0) && set->list[0].count + vmm_ghost_count(&g, 0) > most) vmm_ghost_drop(&g, 0);
+    while (vmm_ghost_count(&g, 1) &&
+           set->list[0].count + vmm_ghost_count(&g, 0) + set->list[1].count + vmm_ghost_count(&g, 1) >
+               (uint64_t)2 * most)
+        vmm_ghost_drop(&g, 1);
+}
+
+VMM_OUTLINE void vmm_arc_leave(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    (void)vmm_fresh_end(m, set, frame);
+    vmm_ghost_leave(m, set, vmm_list_of(m, frame), frame);
+}
+
+VMM_OUTLINE void vmm_arc_touch(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    (void)vmm_fresh_end(m, set, frame);
+    vmm_list_move(m, set, 1, frame);
+}
+
+VMM_OUTLINE uint32_t vmm_arc_victim(vmm_machine_t *m, vmm_resident_t *set)
+{
+    const vmm_ghosts_t g = vmm_ghosts_open(m, set);
+    uint64_t left;
+    uint32_t frame = VMM_NO_FRAME;
+    bool frequent;
+    vmm_policy_full(set);
+    if (g.slots && g.head[7] == VMM_EXPECTED_TOLD) g.head[7] = vmm_arc_adapt(set, &g, g.head[6]);
+    frequent = g.slots && g.head[7] == VMM_EXPECTED_GHOST1;
+    for (left = (uint64_t)2 * set->word[1] + 1; left > 0; left--) {
+        const uint32_t recent = set->list[0].count;
+        const unsigned from = recent && (recent > set->word[0] || (frequent && recent == set->word[0])) ? 0 : 1;
+        frame = vmm_list_oldest(m, set, from);
+        if (frame == VMM_NO_FRAME) frame = vmm_list_oldest(m, set, 1 - from);
+        if (frame == VMM_NO_FRAME || !vmm_fresh_used(m, set, frame)) break;
+        vmm_list_move(m, set, 1, frame);
+    }
+    set->hand = frame;
+    return frame;
+}
+/** @endcond */
+
+/** ARC: two LRU lists, of pages used once (T1) and again (T2), and the ghosts of what left each (B1, B2), as many as
+ *  there are frames. A page missed while it is a ghost shows which list was too short: p, the length that T1 should
+ *  have, moves. The number of frames, c, is what the set held when a victim was last asked for. p is a whole number;
+ *  quotients are rounded down.
+ *
+ *  Exactly the paper's if vmm_resident_expect is called before each victim is asked for. Otherwise p moves when the
+ *  page enters, after the choice, and a page of B2 does not win ties. With accessed bits, a page found used when its
+ *  turn comes goes to T2, as if it were used then.
+ *  Megiddo and Modha, "ARC: a self-tuning, low overhead replacement cache", 2003. A fault O(1) expected, a touch O(1),
+ *  a victim O(1) amortised and O(n) at worst. */
+static const vmm_replacement_t vmm_replace_arc VMM_UNUSED = {
+    "ARC", vmm_arc_enter, vmm_arc_leave, vmm_arc_victim, vmm_arc_touch, vmm_fresh_tick, true};
+
+/* -- SIEVE -- */
+
+/** @cond internal */
+VMM_OUTLINE uint32_t vmm_sieve_victim(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint64_t left = (uint64_t)2 * set->list[0].count;
+    uint32_t frame = set->hand;
+    for (; left > 0; left--) {
+        if (frame == VMM_NO_FRAME) frame = set->list[0].last;
+        set->hand = vmm_frame_at(m, frame)->previous;
+        if (vmm_frame_takeable(m, frame) && !vmm_fresh_used(m, set, frame)) return frame;
+        frame = set->hand;
+    }
+    return vmm_list_oldest(m, set, 0); /* other processors set bits faster than the hand clears them */
+}
+
+VMM_OUTLINE void vmm_sieve_leave(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    if (set->hand == frame) set->hand = vmm_frame_at(m, frame)->previous;
+    vmm_fresh_leave(m, set, frame);
+}
+/** @endcond */
+
+/** SIEVE: a FIFO with a hand that moves from the oldest to the newest, clears visited bits and takes the first page
+ *  whose bit is clear. Unlike in a clock, pages that stay keep their place, and new ones enter at the front, not behind
+ *  the hand.
+ *  Zhang, Yang, Yue, Vigfusson, Rashmi, "SIEVE is simpler than LRU: an efficient turn-key eviction algorithm for web
+ *  caches", 2024. A fault O(1), a touch O(1), a victim O(1) amortised and O(n) at worst. */
+static const vmm_replacement_t vmm_replace_sieve VMM_UNUSED = {
+    "SIEVE", vmm_clock_enter, vmm_sieve_leave, vmm_sieve_victim, vmm_clock_touch, vmm_fresh_tick, false};
+
+/* -- S3-FIFO -- */
+
+/** @cond internal */
+enum {
+    VMM_S3_SMALL = 0,
+    VMM_S3_MAIN = 1,
+    VMM_S3_MOST = 3
+};
+
+VMM_OUTLINE void vmm_s3fifo_enter(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    const vmm_ghosts_t g = vmm_ghosts_open(m, set);
+    const uint32_t slot = vmm_ghost_of(m, &g, frame);
+    if (slot) vmm_ghost_erase(&g, slot);
+    *vmm_age_of(m, frame) = 0;
+    vmm_list_push(m, set, slot ? VMM_S3_MAIN : VMM_S3_SMALL, frame);
+}
+
+VMM_OUTLINE void vmm_s3fifo_leave(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    const vmm_ghosts_t g = vmm_ghosts_open(m, set);
+    const uint32_t small_share = vmm_policy_share(set, 10);
+    const uint32_t most = set->word[1] > small_share ? set->word[1] - small_share : 1;
+    vmm_ghost_leave(m, set, vmm_list_of(m, frame) == VMM_S3_SMALL ? 0 : 2, frame);
+    while (vmm_ghost_count(&g, 0) > most) vmm_ghost_drop(&g, 0);
+}
+
+VMM_OUTLINE void vmm_s3fifo_touch(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    (void)set;
+    vmm_age_count(m, frame, VMM_S3_MOST);
+}
+
+VMM_OUTLINE void vmm_s3fifo_tick(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint32_t frame = set->list[VMM_S3_SMALL].first;
+    for (; frame != VMM_NO_FRAME; frame = vmm_frame_at(m, frame)->next)
+        if (vmm_frame_referenced(m, frame)) vmm_age_count(m, frame, VMM_S3_MOST);
+}
+
+/* The last frame of a queue is taken (true), or goes to the front of a queue. */
+VMM_INLINE bool vmm_s3fifo_step(vmm_machine_t *m, vmm_resident_t *set, unsigned from)
+{
+    const uint32_t frame = set->list[from].last;
+    uint8_t *age = vmm_age_of(m, frame);
+    unsigned to = from;
+    if (vmm_frame_takeable(m, frame)) {
+        if (vmm_frame_referenced(m, frame)) vmm_age_count(m, frame, VMM_S3_MOST);
+        if (*age <= (from == VMM_S3_SMALL ? 1 : 0)) return true;
+        *age = from == VMM_S3_SMALL ? 0 : (uint8_t)(*age - 1);
+        to = VMM_S3_MAIN;
+    }
+    vmm_list_move(m, set, to, frame);
+    return false;
+}
+
+VMM_OUTLINE uint32_t vmm_s3fifo_victim(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint64_t left;
+    vmm_policy_full(set);
+    set->hand = VMM_NO_FRAME;
+    for (left = (uint64_t)(VMM_S3_MOST + 2) * set->word[1]; left > 0; left--) {
+        const bool filled = set->list[VMM_S3_SMALL].count >= vmm_policy_share(set, 10);
+        const unsigned from = filled || !set->list[VMM_S3_MAIN].count ? VMM_S3_SMALL : VMM_S3_MAIN;
+        if (!vmm_s3fifo_step(m, set, from)) continue;
+        set->hand = set->list[from].last;
+        return set->hand;
+    }
+    set->hand = vmm_list_oldest(m, set, VMM_S3_SMALL); /* all of one queue are held: see the other */
+    if (set->hand == VMM_NO_FRAME) set->hand = vmm_list_oldest(m, set, VMM_S3_MAIN);
+    return set->hand;
+}
+/** @endcond */
+
+/** S3-FIFO: a small queue of a tenth of the frames, a main queue, and ghosts of what left the small one, as many as the
+ *  main queue has frames. A page used twice while it is in the small queue goes on to the main queue, one missed while
+ *  it is a ghost enters there; in the main queue up to three uses give as many more rounds. The number of frames is
+ *  what the set held when a victim was last asked for. With accessed bits, a tick counts one use for each page of the
+ *  small queue whose bit is set, and each look at the end of a queue one more.
+ *  Yang, Zhang, Qiu, Yue, Rashmi, "FIFO queues are all you need for cache eviction", 2023. A fault O(1) expected, a
+ *  touch O(1), a victim O(1) amortised and O(n) at worst, a tick O(n / 10). */
+static const vmm_replacement_t vmm_replace_s3fifo VMM_UNUSED = {
+    "S3-FIFO", vmm_s3fifo_enter, vmm_s3fifo_leave, vmm_s3fifo_victim, vmm_s3fifo_touch, vmm_s3fifo_tick, true};
+
+/* -- swap -- */
+
+/** Adds a swap area. Areas of higher priority are filled first, of equal ones the emptier.
+ *  @param m     the machine
+ *  @param area  copied
+ *  @return VMM_OK; VMM_E_ARGUMENT when a callback is null or it has no slots; VMM_E_RANGE when there are VMM_SWAP_AREAS
+ *  already, more slots than options.slots says, or an entry could not name them. O(areas). */
+VMM_OUTLINE vmm_status_t vmm_swap_add(vmm_machine_t *m, const vmm_swap_area_t *area)
+{
+    uint32_t at = m->swaps;
+    if (!area->write_slot || !area->read_slot || !area->slots) return VMM_E_ARGUMENT;
+    if (m->swaps == VMM_SWAP_AREAS || area->slots > m->options.slots - m->slot_count) return VMM_E_RANGE;
+    for (; at && m->swap[at - 1].area.priority < area->priority; at--) m->swap[at] = m->swap[at - 1];
+    m->swap[at].area = *area;
+    m->swap[at].first = m->slot_count;
+    m->swap[at].used = 0;
+    m->swap[at].hand = 0;
+    m->slot_count += area->slots;
+    m->swaps++;
+    return VMM_OK;
+}
+
+/** @cond internal */
+/* The area that the next slot is taken from; null: all are full. */
+VMM_INLINE vmm_swap_t *vmm_swap_choose(vmm_machine_t *m)
+{
+    vmm_swap_t *chosen = NULL;
+    uint32_t i;
+    for (i = 0; i < m->swaps; i++) {
+        vmm_swap_t *swap = &m->swap[i];
+        if (swap->used == swap->area.slots) continue;
+        if (chosen && swap->area.priority < chosen->area.priority) break;
+        if (!chosen || swap->used < chosen->used) chosen = swap;
+    }
+    return chosen;
+}
+
+/* A free slot, after the one taken last, so that pages that leave together lie together. VMM_NO_FRAME: none. */
+VMM_OUTLINE uint32_t vmm_slot_take(vmm_machine_t *m)
+{
+    vmm_swap_t *swap = vmm_swap_choose(m);
+    vmm_slot_t *record;
+    uint32_t slot;
+    if (!swap) return VMM_NO_FRAME;
+    do {
+        slot = swap->first + swap->hand;
+        swap->hand = swap->hand + 1 == swap->area.slots ? 0 : swap->hand + 1;
+        record = vmm_slot_at(m, slot);
+    } while (record->count || record->frame != VMM_NO_FRAME);
+    swap->used++;
+    m->slots_used++;
+    return slot;
+}
+
+/* Gives a slot back that was only just taken. */
+VMM_INLINE void vmm_slot_untake(vmm_machine_t *m, uint32_t slot)
+{
+    vmm_slot_at(m, slot)->frame = VMM_NO_FRAME;
+    vmm_slot_settle(m, slot);
+}
+
+VMM_INLINE vmm_status_t vmm_slot_write(vmm_machine_t *m, uint32_t slot, uint32_t frame)
+{
+    const vmm_swap_t *swap = vmm_swap_of(m, slot);
+    if (swap->area.write_slot(swap->area.user, slot - swap->first, vmm_frame_host(m, frame))) {
+        m->stats.io_errors++;
+        return VMM_E_IO;
+    }
+    m->stats.swapped_out++;
+    vmm_tell(m, VMM_EVENT_SWAP_OUT, NULL, 0, vmm_frame_paddr(m, frame), slot);
+    return VMM_OK;
+}
+
+VMM_INLINE vmm_status_t vmm_slot_read(vmm_machine_t *m, uint32_t slot, uint32_t frame)
+{
+    const vmm_swap_t *swap = vmm_swap_of(m, slot);
+    if (swap->area.read_slot(swap->area.user, slot - swap->first, vmm_frame_host(m, frame))) {
+        m->stats.io_errors++;
+        return VMM_E_IO;
+    }
+    m->stats.swapped_in++;
+    vmm_tell(m, VMM_EVENT_SWAP_IN, NULL, 0, vmm_frame_paddr(m, frame), slot);
+    return VMM_OK;
+}
+
+/* -- taking a frame from its page -- */
+
+/* Whether no area that maps a page is locked or of explicit huge pages, and huge pages around it are split. A locked
+ * one leaves the lists. */
+VMM_OUTLINE bool vmm_evict_ready(vmm_machine_t *m, uint32_t frame)
+{
+    vmm_place_t at = vmm_places(m, frame);
+    while (vmm_places_next(m, &at)) {
+        const vmm_vaddr_t va = at.va;
+        if (vmm_area_at(m, vmm_area_with(at.space, va))->flags & (VMM_AREA_LOCKED | VMM_AREA_HUGE)) {
+            vmm_resident_leave(m, frame);
+            vmm_frame_at(m, frame)->flags |= VMM_FRAME_LOCKED;
+            return false;
+        }
+        if (at.level && vmm_huge_split(m, at.space, va)) return false;
+    }
+    return true;
+}
+
+VMM_INLINE vmm_status_t vmm_evict_file(vmm_machine_t *m, uint32_t frame)
+{
+    vmm_frame_t *f = vmm_frame_at(m, frame);
+    vmm_object_t *o = vmm_object_at(m, f->owner);
+    vmm_status_t status;
+    f->flags |= VMM_FRAME_BUSY;
+    status = vmm_page_clean(m, frame);
+    f->flags &= (uint8_t)~VMM_FRAME_BUSY;
+    if (status) return status;
+    vmm_page_unmap_all(m, frame);
+    if (f->flags & VMM_FRAME_DIRTY) return VMM_E_BUSY; /* another processor wrote meanwhile */
+    (void)vmm_index_clear(m, &o->pages, f->index);
+    m->stats.dropped++;
+    vmm_tell(m, VMM_EVENT_DROP, NULL, 0, vmm_frame_paddr(m, frame), 0);
+    vmm_page_free(m, frame);
+    return VMM_OK;
+}
+
+VMM_INLINE vmm_status_t vmm_evict_shared(vmm_machine_t *m, uint32_t frame)
+{
+    vmm_frame_t *f = vmm_frame_at(m, frame);
+    vmm_object_t *o = vmm_object_at(m, f->owner);
+    const uint32_t slot = vmm_slot_take(m);
+    vmm_slot_t *record;
+    vmm_status_t status;
+    if (slot == VMM_NO_FRAME) return VMM_E_NO_FRAME;
+    vmm_page_unmap_all(m, frame);
+    f->flags |= VMM_FRAME_BUSY;
+    status = vmm_slot_write(m, slot, frame);
+    f->flags &= (uint8_t)~VMM_FRAME_BUSY;
+    if (status) {
+        vmm_slot_untake(m, slot);
+        return status;
+    }
+    record = vmm_slot_at(m, slot);
+    record->owner = f->owner;
+    record->index = f->index;
+    record->kind = VMM_FRAME_CACHE;
+    record->count = 1;
+    (void)vmm_index_set(m, &o->pages, f->index, VMM_PAGE_IN_SLOT | slot); /* replaces: cannot fail */
+    vmm_page_free(m, frame);
+    return VMM_OK;
+}
+
+/* Makes every entry of an anonymous page stand for its slot, or for nothing. */
+VMM_OUTLINE void vmm_evict_entries(vmm_machine_t *m, uint32_t frame, bool lazily)
+{
+    vmm_frame_t *f = vmm_frame_at(m, frame);
+    vmm_place_t at = vmm_places(m, frame);
+    while (vmm_places_next(m, &at)) {
+        at.pte = vmm_entry_put(m, at.entry, at.level, lazily ? 0 : vmm_entry_of_slot(m, f->index));
+        vmm_page_unmapped(m, at.space, frame, (at.pte & m->paging->valid) && vmm_pte_is_dirty(m->paging, at.pte));
+        if (!m->options.eager_flush_off) vmm_flush_stretch(m, at.space, at.va, vmm_page_bytes(m), VMM_FLUSH_CHANGED);
+        if (lazily) continue;
+        vmm_slot_at(m, f->index)->count++;
+        at.space->stats.swapped++;
+    }
+}
+
+/* A page without a slot gets one. */
+VMM_INLINE vmm_status_t vmm_frame_join_slot(vmm_machine_t *m, uint32_t frame)
+{
+    vmm_frame_t *f = vmm_frame_at(m, frame);
+    const uint32_t slot = vmm_slot_take(m);
+    vmm_slot_t *record;
+    if (slot == VMM_NO_FRAME) return VMM_E_NO_FRAME;
+    record = vmm_slot_at(m, slot);
+    record->frame = frame;
+    record->owner = f->owner;
+    record->index = f->index;
+    record->kind = VMM_FRAME_ANON;
+    f->index = slot;
+    f->flags |= VMM_FRAME_SWAP | VMM_FRAME_DIRTY;
+    return VMM_OK;
+}
+
+VMM_INLINE vmm_status_t vmm_evict_anon(vmm_machine_t *m, uint32_t frame)
+{
+    vmm_frame_t *f = vmm_frame_at(m, frame);
+    if (f->flags & VMM_FRAME_LAZY && !vmm_frame_dirty(m, frame)) {
+        vmm_evict_entries(m, frame, true);
+        if (f->mappings == 0) {
+            m->stats.dropped++;
+            vmm_tell(m, VMM_EVENT_DROP, NULL, 0, vmm_frame_paddr(m, frame), 0);
+            vmm_page_settle(m, frame);
+            return VMM_OK;
+        }
+    }
+    f->flags &= (uint8_t)~VMM_FRAME_LAZY;
+    if (!(f->flags & VMM_FRAME_SWAP) && vmm_frame_join_slot(m, frame)) return VMM_E_NO_FRAME;
+    vmm_evict_entries(m, frame, false);
+    if (f->flags & VMM_FRAME_DIRTY) {
+        vmm_status_t status;
+        f->flags |= VMM_FRAME_BUSY;
+        status = vmm_slot_write(m, f->index, frame);
+        f->flags &= (uint8_t)~VMM_FRAME_BUSY;
+        if (status) return status; /* it stays in the swap cache, and its entries find it there */
+        f->flags &= (uint8_t)~VMM_FRAME_DIRTY;
+    } else {
+        m->stats.dropped++;
+        vmm_tell(m, VMM_EVENT_DROP, NULL, 0, vmm_frame_paddr(m, frame), 0);
+    }
+    vmm_page_free(m, frame);
+    return VMM_OK;
+}
+
+/* Takes a frame from its page. VMM_E_BUSY, VMM_E_IO, VMM_E_NO_FRAME: the page keeps it. */
+VMM_OUTLINE vmm_status_t vmm_evict(vmm_machine_t *m, uint32_t frame)
+{
+    const vmm_frame_t *f = vmm_frame_at(m, frame);
+    vmm_status_t status;
+    if (!vmm_evict_ready(m, frame)) return VMM_E_BUSY;
+    vmm_tell(m, VMM_EVENT_VICTIM, NULL, 0, vmm_frame_paddr(m, frame), 0);
+    if (vmm_frame_kind(f) == VMM_FRAME_ANON) status = vmm_evict_anon(m, frame);
+    else if (vmm_frame_is_shared_memory(m, f)) status = vmm_evict_shared(m, frame);
+    else status = vmm_evict_file(m, frame);
+    if (status == VMM_OK) m->stats.victims++;
+    return status;
+}
+
+/* Takes frames of one set from their pages until so many are free. Returns how many it got. A page that cannot go
+ * enters its set anew. */
+VMM_OUTLINE uint32_t vmm_reclaim_set(vmm_machine_t *m, vmm_resident_t *set, uint32_t wanted)
+{
+    const bool nested = m->reclaiming;
+    uint32_t got = 0, tries = 16, i;
+    for (i = 0; i < VMM_RESIDENT_LISTS; i++) tries += set->list[i].count;
+    if (nested) return 0;
+    m->reclaiming = true;
+    while (got < wanted && tries--) {
+        const uint32_t frame = set->policy->victim(m, set);
+        if (frame == VMM_NO_FRAME && m->latest.again >= VMM_LATEST) { /* they are all that there is */
+            m->latest.again = 0;
+            continue;
+        }
+        if (frame == VMM_NO_FRAME) break;
+        if (vmm_evict(m, frame) == VMM_OK) {
+            got++;
+        } else if (vmm_frame_at(m, frame)->kind >> 4) {
+            set->policy->leave(m, set, frame);
+            set->policy->enter(m, set, frame);
+        }
+    }
+    m->reclaiming = false;
+    return got;
+}
+
+/* The same over all sets: with local replacement the largest one gives first. */
+VMM_OUTLINE uint32_t vmm_reclaim(vmm_machine_t *m, uint32_t wanted)
+{
+    uint32_t got = 0, number;
+    vmm_tell(m, VMM_EVENT_RECLAIM, NULL, 0, 0, m->frames.free_frames);
+    while (m->set_offset && got < wanted) {
+        vmm_space_t *most = NULL;
+        uint32_t now;
+        for (number = 1; number <= m->spaces.fresh; number++) {
+            vmm_space_t *s = vmm_space_at(m, number);
+            if (s->number == number && (!most || s->stats.anon + s->stats.file > most->stats.anon + most->stats.file))
+                most = s;
+        }
+        now = most ? vmm_reclaim_set(m, &most->resident, wanted - got) : 0;
+        if (!now) break;
+        got += now;
+    }
+    if (got < wanted) got += vmm_reclaim_set(m, &m->resident, wanted - got);
+    return got;
+}
+
+VMM_INLINE void vmm_policy_tick(vmm_machine_t *m)
+{
+    uint32_t number;
+    if (m->resident.policy->tick) m->resident.policy->tick(m, &m->resident);
+    for (number = 1; m->set_offset && number <= m->spaces.fresh; number++) {
+        vmm_space_t *s = vmm_space_at(m, number);
+        if (s->number == number && s->resident.policy->tick) s->resident.policy->tick(m, &s->resident);
+    }
+}
+/** @endcond */
+
+/** Reclaim in the background: gives the policy its tick, and takes frames from their pages until watermark_high are
+ *  free. An operating system calls it when it is idle, from a timer, or when options.lack told it to.
+ *  @param m  the machine
+ *  @return frames taken. O(frames taken x their mappings), and what the policy needs. */
+VMM_OUTLINE uint32_t vmm_background(vmm_machine_t *m)
+{
+    vmm_policy_tick(m);
+    if (m->frames.free_frames >= m->options.watermark_high) return 0;
+    m->stats.background++;
+    return vmm_reclaim(m, m->options.watermark_high - m->frames.free_frames);
+}
+
+/** Tells the policy that an address was used: for traces and emulators that know every access, so that policies which
+ *  need the exact order (LRU, LFU) have it.
+ *  @param s   the space
+ *  @param va  virtual address; nothing happens when no frame holds it
+ *  O(levels). */
+VMM_OUTLINE void vmm_touch(vmm_space_t *s, vmm_vaddr_t va)
+{
+    vmm_machine_t *m = vmm_machine_of(s);
+    unsigned level;
+    const uint8_t *entry = vmm_entry_find(m, s, va, &level);
+    uint32_t frame = 0;
+    if (!entry || vmm_entry_read(m, vmm_pte_load(m->paging, entry), &frame) != VMM_ENTRY_PAGE) return;
+    if (level) frame += (uint32_t)((va & vmm_low_mask(vmm_level_shift(m->paging, level))) >> m->paging->page_shift);
+    if (frame != m->zero_frame) vmm_resident_touch(m, frame);
+}
+/** @} */
+
+/* ======================================================== Part II  14. out of memory == */
+/** @defgroup vmm_oom 14. Out of memory
+ *  How a frame is had when there are few: reclaim in the background below watermark_low, by the one who asks at
+ *  watermark_min, and if nothing can be taken any more one space is killed. And how much may be promised at all.
+ *  @{ */
+
+/** How bad it is that a space goes on living when memory ran out: pages resident, swapped and of tables, and a
+ *  thousandth of all memory for each point of oom_score_adj (Linux, mm/oom_kill.c, oom_badness; which rounds the
+ *  memory to whole thousands of pages first).
+ *  @param s  the space
+ *  @return pages; INT64_MIN: it must not be killed. O(1). */
+VMM_OUTLINE int64_t vmm_oom_badness(const vmm_space_t *s)
+{
+    const vmm_machine_t *m = vmm_machine_of(s);
+    const int64_t total = (int64_t)m->frame_count + m->slot_count;
+    int64_t points;
+    if (s->oom_score_adj == -1000 || s->killed) return INT64_MIN;
+    points = (int64_t)(s->stats.anon + s->stats.file + s->stats.shared + s->stats.swapped);
+    points += (int64_t)(s->stats.tables >> m->paging->page_shift);
+    return points + s->oom_score_adj * total / 1000;
+}
+
+/** Sets oom_score_adj by the older scale, -17 (never) to 15.
+ *  @param s        the space
+ *  @param oom_adj  -17 to 15
+ *  @return VMM_OK, or VMM_E_ARGUMENT outside of it. */
+VMM_OUTLINE vmm_status_t vmm_set_oom_adj(vmm_space_t *s, int oom_adj)
+{
+    if (oom_adj < -17 || oom_adj > 15) return VMM_E_ARGUMENT;
+    s->oom_score_adj = (int16_t)(oom_adj == 15 ? 1000 : oom_adj * 1000 / 17);
+    return VMM_OK;
+}
+
+/** @cond internal */
+/* Kills the worst space, if the program agrees: its pages are let go at once, and its next fault ends it. */
+VMM_OUTLINE bool vmm_oom_kill(vmm_machine_t *m)
+{
+    vmm_space_t *worst = NULL;
+    int64_t points = INT64_MIN;
+    uint32_t number;
+    for (number = 1; number <= m->spaces.fresh; number++) {
+        vmm_space_t *s = vmm_space_at(m, number);
+        int64_t badness;
+        if (s->number != number) continue;
+        badness = vmm_oom_badness(s);
+        if (badness == INT64_MIN || (worst && badness <= points)) continue;
+        worst = s;
+        points = badness;
+    }
+    if (!worst || (m->options.kill && !m->options.kill(m->options.user, worst))) return false;
+    m->stats.kills++;
+    vmm_tell(m, VMM_EVENT_KILL, worst, 0, 0, (uint64_t)points);
+    worst->killed = true;
+    worst->signal.number = VMM_SIGKILL;
+    worst->signal.code = 0;
+    worst->signal.status = VMM_E_NO_FRAME;
+    vmm_zap(m, worst, 0, m->layout.top);
+    return true;
+}
+
+/* Frames fell to the least: takes some from others, or kills. VMM_OK: it is worth trying again. */
+VMM_OUTLINE vmm_status_t vmm_frames_short(vmm_machine_t *m, const vmm_space_t *s)
+{
+    const uint32_t wanted = m->options.watermark_high - m->options.watermark_min;
+    m->stats.direct++;
+    if (vmm_reclaim(m, wanted ? wanted : 1)) return VMM_OK;
+    if (m->frames.free_frames > m->options.watermark_min) return VMM_OK;
+    if (!vmm_oom_kill(m)) return VMM_E_NO_FRAME;
+    return s && s->killed ? VMM_E_NO_FRAME : VMM_OK;
+}
+
+/* Frames are below watermark_low: time for the background. */
+VMM_OUTLINE void vmm_frames_low(vmm_machine_t *m)
+{
+    if (m->options.lack) {
+        m->options.lack(m->options.user, m->frames.free_frames);
+        return;
+    }
+    if (m->respite) m->respite--;
+    else if (vmm_background(m) == 0) m->respite = 64;
+}
+
+/* A frame for a page of a space, taken from others if need be. VMM_NO_FRAME: none is to be had, or the space itself was
+ * killed. */
+VMM_OUTLINE uint32_t vmm_frame_take_slowly(vmm_machine_t *m, vmm_space_t *s, unsigned kind)
+{
+    if (s && s->resident.most &&
+        s->resident.list[0].count + s->resident.list[1].count + s->resident.list[2].count + s->resident.list[3].count >=
+            s->resident.most)
+        (void)vmm_reclaim_set(m, &s->resident, 1);
+    if (m->frames.free_frames <= m->options.watermark_low && m->frames.free_frames > m->options.watermark_min)
+        vmm_frames_low(m);
+    while (m->frames.free_frames <= m->options.watermark_min)
+        if (vmm_frames_short(m, s)) return VMM_NO_FRAME;
+    if (s && s->killed) return VMM_NO_FRAME;
+    return vmm_frame_alloc(m, 0, kind);
+}
+
+VMM_INLINE uint32_t vmm_frame_take(vmm_machine_t *m, vmm_space_t *s, unsigned kind)
+{
+    uint32_t frame;
+    if (VMM_LIKELY(m->frames.free_frames > m->options.watermark_low && !m->set_offset))
+        frame = vmm_frame_alloc(m, 0, kind);
+    else frame = vmm_frame_take_slowly(m, s, kind);
+    if (frame != VMM_NO_FRAME) vmm_tell(m, VMM_EVENT_FRAME, s, 0, vmm_frame_paddr(m, frame), 0);
+    return frame;
+}
+
+/* A table, likewise. */
+VMM_OUTLINE uint32_t vmm_table_need(vmm_machine_t *m, vmm_space_t *s, unsigned level)
+{
+    for (;;) {
+        uint32_t frame = VMM_NO_FRAME;
+        if (m->frames.free_frames > m->options.watermark_min) frame = vmm_table_new(m, s, level);
+        if (frame != VMM_NO_FRAME || vmm_frames_short(m, s)) return frame;
+        if (vmm_frames_largest(&m->frames) < (int)vmm_table_order(m, level) &&
+            m->frames.free_frames > m->options.watermark_high)
+            return VMM_NO_FRAME; /* enough, but not in one piece */
+    }
+}
+
+/* The entry of an address down to a level, with the tables above it made; a huge leaf on the way ends it. Null: no
+ * frame for a table. */
+VMM_OUTLINE uint8_t *vmm_entry_make(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t va, unsigned lowest, unsigned *level)
+{
+    const vmm_paging_t *p = m->paging;
+    vmm_paddr_t table = s->root;
+    for (*level = p->levels - 1u;; --*level) {
+        uint8_t *entry = vmm_table_host(m, table) + (size_t)vmm_level_index(p, *level, va) * p->pte_bytes;
+        vmm_pte_t pte = vmm_pte_load(p, entry);
+        if (*level == lowest) return entry;
+        if (!(pte & p->valid)) {
+            const uint32_t frame = vmm_table_need(m, s, *level - 1u);
+            if (frame == VMM_NO_FRAME) {
+                vmm_tables_prune(m, s, va); /* those made on the way here */
+                return NULL;
+            }
+            pte = vmm_pte_pointer(p, vmm_frame_paddr(m, frame));
+            vmm_entry_put(m, entry, *level, pte);
+        }
+        if (vmm_pte_is_leaf(p, pte, *level)) return entry;
+        table = vmm_pte_paddr(p, pte);
+    }
+}
+
+VMM_INLINE uint8_t *vmm_entry_need(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t va, unsigned *level)
+{
+    uint8_t *entry = vmm_entry_find(m, s, va, level);
+    return VMM_LIKELY(entry != NULL) ? entry : vmm_entry_make(m, s, va, 0, level);
+}
+
+/* Promises pages: whether that many may be. */
+VMM_OUTLINE vmm_status_t vmm_commit(vmm_machine_t *m, uint64_t pages)
+{
+    const uint64_t total = (uint64_t)m->frame_count + m->slot_count;
+    const uint64_t allowed = (uint64_t)m->frame_count * m->options.overcommit_ratio / 100 + m->slot_count;
+    if (m->options.overcommit == VMM_OVERCOMMIT_GUESS && pages > total) return VMM_E_NO_FRAME;
+    if (m->options.overcommit == VMM_OVERCOMMIT_NEVER && m->committed + pages > allowed) return VMM_E_NO_FRAME;
+    m->committed += pages;
+    return VMM_OK;
+}
+
+/* A huge leaf that an address cuts is split. */
+VMM_OUTLINE vmm_status_t vmm_huge_cut(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t va)
+{
+    unsigned level = 0;
+    const uint8_t *entry = s->stats.huge ? vmm_entry_find(m, s, va, &level) : NULL;
+    while (entry && level && va & vmm_low_mask(vmm_level_shift(m->paging, level))) {
+        if (vmm_huge_split(m, s, va) && vmm_frames_short(m, s)) return VMM_E_NO_FRAME;
+        entry = vmm_entry_find(m, s, va, &level);
+    }
+    return VMM_OK;
+}
+
+/* All huge leaves of a stretch, which lie wholly inside, are split. */
+VMM_OUTLINE vmm_status_t vmm_huge_split_all(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t start, vmm_vaddr_t end)
+{
+    vmm_run_t run;
+    while (s->stats.huge && vmm_run_next(m, s, &start, end, &run)) {
+        if (!run.level) continue;
+        if (vmm_huge_split(m, s, run.va) && vmm_frames_short(m, s)) return VMM_E_NO_FRAME;
+        start = run.va;
+    }
+    return VMM_OK;
+}
+
+VMM_OUTLINE vmm_status_t vmm_huge_cut_ends(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t start, vmm_vaddr_t end)
+{
+    const vmm_status_t status = vmm_huge_cut(m, s, start);
+    return status ? status : vmm_huge_cut(m, s, end);
+}
+/** @endcond */
+/** @} */
+
+/* ============================================================== Part II  15. faults == */
+/** @defgroup vmm_faults 15. The fault handler
+ *  What happens between a page that is not there and the instruction that runs again, in the textbooks' order: is the
+ *  address in an area, does the area allow the access, which page is it, where does its content come from, map it.
+ *  @{ */
+
+/** @cond internal */
+VMM_OUTLINE vmm_status_t vmm_fault_signal(vmm_machine_t *m, vmm_space_t *s, unsigned number, unsigned code,
+                                          vmm_vaddr_t va, unsigned access, vmm_status_t status)
+{
+    if (s->killed) {
+        number = VMM_SIGKILL;
+        code = 0;
+        status = VMM_E_NO_FRAME;
+    }
+    s->signal.number = (uint8_t)number;
+    s->signal.code = (uint8_t)code;
+    s->signal.status = (uint8_t)status;
+    s->signal.access = (uint8_t)access;
+    s->signal.address = va;
+    vmm_tell(m, VMM_EVENT_SIGNAL, s, va, 0, number);
+    return VMM_FAULT;
+}
+
+/* One fault under way. */
+typedef struct vmm_serving {
+    vmm_machine_t *m;
+    vmm_space_t *s;
+    uint32_t number; /* of the area */
+    vmm_area_t *area;
+    vmm_vaddr_t va; /* of the page */
+    unsigned access;
+    unsigned level; /* of entry */
+    uint8_t *entry;
+    bool major;
+} vmm_serving_t;
+
+/* What an area's pages allow. Writing means reading too, as every processor has it. */
+VMM_INLINE uint32_t vmm_area_rights(const vmm_area_t *a)
+{
+    return (a->flags & (VMM_R | VMM_W | VMM_X)) | (a->flags & VMM_W ? (uint32_t)VMM_R : 0u) | VMM_U;
+}
+
+VMM_INLINE bool vmm_area_allows(const vmm_machine_t *m, const vmm_area_t *a, unsigned access)
+{
+    const uint32_t rights = vmm_area_rights(a);
+    if (access == VMM_WRITE) return (rights & VMM_W) != 0;
+    if (access == VMM_FETCH) return (rights & VMM_X) != 0 || (!m->paging->execute && rights & VMM_R);
+    return (rights & VMM_R) != 0 || (!m->paging->read && rights & VMM_X);
+}
+
+/* Whether an area allows nothing: then its pages are parked. */
+VMM_INLINE bool vmm_area_is_barred(const vmm_area_t *a)
+{
+    return !(a->flags & (VMM_R | VMM_W | VMM_X));
+}
+
+/* An entry for a page of an area. Not writable unless asked for: the first write is seen then. */
+VMM_INLINE vmm_pte_t vmm_area_entry(const vmm_machine_t *m, const vmm_area_t *a, uint32_t frame, bool writable,
+                                    bool dirty)
+{
+    uint32_t flags = vmm_area_rights(a) | VMM_A | (dirty ? (uint32_t)VMM_D : 0u);
+    if (!writable) flags &= ~(uint32_t)VMM_W;
+    if (vmm_area_is_barred(a)) return vmm_entry_of_parked(m, frame);
+    return vmm_pte_leaf(m->paging, vmm_frame_paddr(m, frame), flags, 0);
+}
+
+/* A frame that a locked area maps is not to be taken; merged ones never are. */
+VMM_INLINE void vmm_page_lock(vmm_machine_t *m, uint32_t frame)
+{
+    if (frame == m->zero_frame || vmm_frame_kind(vmm_frame_at(m, frame)) == VMM_FRAME_MERGED) return;
+    vmm_resident_leave(m, frame);
+    vmm_frame_at(m, frame)->flags |= VMM_FRAME_LOCKED;
+}
+
+/* Writes the entry of a page that had none, or had a slot. */
+VMM_INLINE vmm_status_t vmm_serve_map(vmm_serving_t *v, uint32_t frame, bool writable)
+{
+    const vmm_pte_t pte = vmm_area_entry(v->m, v->area, frame, writable, writable && v->access == VMM_WRITE);
+    vmm_entry_put(v->m, v->entry, 0, pte);
+    vmm_page_mapped(v->m, v->s, frame);
+    if (VMM_UNLIKELY(v->area->flags & VMM_AREA_LOCKED)) vmm_page_lock(v->m, frame);
+    vmm_tell(v->m, VMM_EVENT_MAP, v->s, v->va, vmm_frame_paddr(v->m, frame), pte);
+    return VMM_OK;
+}
+
+/* -- anonymous pages -- */
+
+/* Could two neighbours be one area but for what they allow? Then their anonymous pages may be known by one id. */
+VMM_INLINE uint32_t vmm_anon_id_of(const vmm_machine_t *m, const vmm_area_t *lower, const vmm_area_t *upper,
+                                   const vmm_area_t *of)
+{
+    const uint32_t apart = VMM_R | VMM_W | VMM_X | VMM_AREA_CLONED | VMM_AREA_STACK;
+    const uint64_t pages = (lower->end - lower->start) >> m->paging->page_shift;
+    if (lower->end != upper->start || lower->object != upper->object || (lower->flags ^ upper->flags) & ~apart)
+        return 0;
+    if (lower->object && lower->offset + pages != upper->offset) return 0;
+    if (lower->home + pages != upper->home || of->flags & VMM_AREA_CLONED) return 0;
+    return of->anon;
+}
+
+/* A frame for a page while frames are few: which pages came last is noted. */
+VMM_OUTLINE uint32_t vmm_frame_expect_few(vmm_machine_t *m, vmm_space_t *s, uint32_t owner, uint32_t index)
+{
+    vmm_latest_t *l = &m->latest;
+    uint32_t i = 0, frame;
+    while (i < VMM_LATEST && (l->owner[i] != owner || l->index[i] != index)) i++;
+    l->again = i < VMM_LATEST ? l->again + 1 : 0;
+    frame = vmm_frame_take(m, s, VMM_FRAME_ANON);
+    if (frame == VMM_NO_FRAME) return frame;
+    l->owner[l->at] = owner;
+    l->index[l->at] = index;
+    l->frame[l->at] = frame;
+    l->at = (l->at + 1) % VMM_LATEST;
+    return frame;
+}
+
+/* A frame for a page that is known already: policies which remember pages that left are told of it first. */
+VMM_INLINE uint32_t vmm_frame_expect(vmm_machine_t *m, vmm_space_t *s, uint32_t owner, uint32_t index)
+{
+    if (VMM_UNLIKELY(m->options.ghosts))
+        vmm_resident_expect(m, m->set_offset && s ? &s->resident : &m->resident, owner, index);
+    if (VMM_UNLIKELY(m->frames.free_frames <= m->options.watermark_high))
+        return vmm_frame_expect_few(m, s, owner, index);
+    return vmm_frame_take(m, s, VMM_FRAME_ANON);
+}
+
+/* An area is about to get its first anonymous page. */
+VMM_OUTLINE void vmm_area_make_anon(vmm_machine_t *m, vmm_space_t *s, uint32_t number)
+{
+    vmm_area_t *a = vmm_area_at(m, number);
+    const uint32_t above = vmm_area_next(s, number), below = vmm_area_previous(s, number);
+    if (above) a->anon = vmm_anon_id_of(m, a, vmm_area_at(m, above), vmm_area_at(m, above));
+    if (!a->anon && below) a->anon = vmm_anon_id_of(m, vmm_area_at(m, below), a, vmm_area_at(m, below));
+    if (!a->anon) a->anon = ++m->anon_ids;
+}
+
+/* A new frame for an anonymous page of the area, of any content, in no list and mapped nowhere. */
+VMM_INLINE uint32_t vmm_serve_frame(vmm_serving_t *v)
+{
+    const uint64_t page = vmm_area_home(v->m, v->area, v->va);
+    const uint32_t owner = vmm_anon_owner(v->s->kin, page), frame = vmm_frame_expect(v->m, v->s, owner, (uint32_t)page);
+    vmm_frame_t *f;
+    if (VMM_UNLIKELY(frame == VMM_NO_FRAME)) return frame;
+    if (VMM_UNLIKELY(!v->area->anon)) vmm_area_make_anon(v->m, v->s, v->number);
+    f = vmm_frame_at(v->m, frame);
+    f->owner = owner;
+    f->index = (uint32_t)page;
+    f->flags = VMM_FRAME_EXCLUSIVE;
+    v->m->pages_anon++;
+    return frame;
+}
+
+/* Why a fault could not have a frame. */
+VMM_INLINE vmm_status_t vmm_serve_no_frame(vmm_serving_t *v)
+{
+    return vmm_fault_signal(v->m, v->s, VMM_SIGBUS, VMM_BUS_ADRERR, v->va, v->access, VMM_E_NO_FRAME);
+}
+
+/* Zero page: shared by all until it is written. */
+VMM_INLINE vmm_status_t vmm_serve_zero(vmm_serving_t *v)
+{
+    vmm_machine_t *m = v->m;
+    uint32_t frame;
+    if (v->access != VMM_WRITE) return vmm_serve_map(v, m->zero_frame, false);
+    frame = vmm_serve_frame(v);
+    if (VMM_UNLIKELY(frame == VMM_NO_FRAME)) return vmm_serve_no_frame(v);
+    VMM_SET(vmm_frame_host(m, frame), 0, (size_t)vmm_page_bytes(m));
+    m->stats.zero_filled++;
+    vmm_tell(m, VMM_EVENT_ZERO, v->s, v->va, vmm_frame_paddr(m, frame), 0);
+    vmm_resident_enter(m, v->s, frame);
+    return vmm_serve_map(v, frame, true);
+}
+
+/* A copy of a frame for this area's page. `from` stays where it is meanwhile. */
+VMM_INLINE uint32_t vmm_serve_copy(vmm_serving_t *v, uint32_t from)
+{
+    vmm_machine_t *m = v->m;
+    vmm_frame_t *source = vmm_frame_at(m, from);
+    const uint8_t busy = source->flags & VMM_FRAME_BUSY;
+    uint32_t frame;
+    source->flags |= VMM_FRAME_BUSY;
+    frame = vmm_serve_frame(v);
+    if (!busy) source->flags &= (uint8_t)~VMM_FRAME_BUSY;
+    if (VMM_UNLIKELY(frame == VMM_NO_FRAME)) {
+        vmm_page_settle(m, from); /* the space may have been killed, and the page is nobody's then */
+        return frame;
+    }
+    VMM_COPY(vmm_frame_host(m, frame), vmm_frame_host(m, from), (size_t)vmm_page_bytes(m));
+    m->stats.copied++;
+    vmm_tell(m, VMM_EVENT_COPY, v->s, v->va, vmm_frame_paddr(m, frame), 0);
+    vmm_resident_enter(m, v->s, frame);
+    return frame;
+}
+
+/* -- huge pages -- */
+
+/* Bytes of a huge page, which is always a leaf of level 1; 0: the format has none, or RAM does not begin at a
+ * multiple. */
+VMM_INLINE uint64_t vmm_huge_bytes(const vmm_machine_t *m)
+{
+    const vmm_paging_t *p = m->paging;
+    uint64_t bytes;
+    if (p->levels < 2 || !((p->leaf_levels >> 1) & 1)) return 0;
+    bytes = UINT64_C(1) << vmm_level_shift(p, 1);
+    return m->memory.base & (bytes - 1) ? 0 : bytes;
+}
+
+/* Whether an area can have a huge page from an address on, a multiple of its size, whatever is there now. */
+VMM_INLINE bool vmm_huge_lies(const vmm_machine_t *m, const vmm_area_t *a, vmm_vaddr_t start)
+{
+    const uint64_t bytes = vmm_huge_bytes(m);
+    if (!bytes || a->object || a->flags & VMM_AREA_SHARED || vmm_area_is_barred(a)) return false;
+    return start >= a->start && start < a->end && a->end - start >= bytes;
+}
+
+/* Whether an area is to have huge pages without being asked each time. */
+VMM_INLINE bool vmm_huge_wanted(const vmm_machine_t *m, const vmm_area_t *a)
+{
+    if (a->flags & VMM_AREA_HUGE) return true;
+    if (m->options.huge == VMM_HUGE_NEVER || a->flags & VMM_AREA_NEVER_HUGE) return false;
+    return m->options.huge == VMM_HUGE_ALWAYS || a->flags & VMM_AREA_ADVISE_HUGE;
+}
+
+/* Whether the huge page around an address may be one: all of it in the area, and nothing there yet. */
+VMM_OUTLINE bool vmm_huge_fits(const vmm_machine_t *m, const vmm_space_t *s, const vmm_area_t *a, vmm_vaddr_t va)
+{
+    const vmm_vaddr_t start = va & ~(vmm_huge_bytes(m) - 1);
+    vmm_vaddr_t at = start;
+    vmm_run_t run;
+    if (!vmm_huge_wanted(m, a) || !vmm_huge_lies(m, a, start)) return false;
+    return !vmm_run_next(m, s, &at, start + vmm_huge_bytes(m), &run);
+}
+
+/* A stretch of frames for a huge page, each a frame by itself for the buddy. VMM_NO_FRAME: not in one piece. */
+VMM_OUTLINE uint32_t vmm_huge_frames(vmm_machine_t *m, const vmm_area_t *a, vmm_space_t *s, vmm_vaddr_t va)
+{
+    const unsigned order = m->paging->index_bits[0];
+    const uint32_t count = UINT32_C(1) << order;
+    const uint64_t page = vmm_area_home(m, a, va);
+    uint32_t frame, i;
+    if (m->frames.free_frames < count + (uint64_t)m->options.watermark_low) return VMM_NO_FRAME;
+    frame = vmm_frame_alloc(m, order, VMM_FRAME_ANON);
+    if (frame == VMM_NO_FRAME) return frame;
+    (void)vmm_frames_split(&m->frames, vmm_frame_paddr(m, frame), order, 0);
+    for (i = 0; i < count; i++) {
+        vmm_frame_at(m, frame + i)->owner = vmm_anon_owner(s->kin, page + i);
+        vmm_frame_at(m, frame + i)->index = (uint32_t)(page + i);
+        vmm_frame_at(m, frame + i)->flags = VMM_FRAME_EXCLUSIVE;
+    }
+    m->pages_anon += count;
+    return frame;
+}
+
+/* Maps a stretch of frames as one huge page at an entry of level 1. */
+VMM_OUTLINE void vmm_huge_map(vmm_machine_t *m, vmm_space_t *s, const vmm_area_t *a, vmm_vaddr_t va, uint8_t *entry,
+                              uint32_t frame)
+{
+    const uint32_t count = UINT32_C(1) << m->paging->index_bits[0];
+    const uint32_t flags = vmm_area_rights(a) | VMM_A | (a->flags & VMM_W ? (uint32_t)VMM_D : 0u);
+    uint32_t i;
+    vmm_entry_put(m, entry, 1, vmm_pte_leaf(m->paging, vmm_frame_paddr(m, frame), flags, 1));
+    for (i = 0; i < count; i++) {
+        vmm_page_mapped(m, s, frame + i);
+        vmm_resident_enter(m, s, frame + i);
+        if (a->flags & (VMM_AREA_LOCKED | VMM_AREA_HUGE)) vmm_page_lock(m, frame + i);
+    }
+    s->stats.huge++;
+    vmm_tell(m, VMM_EVENT_HUGE, s, va, vmm_frame_paddr(m, frame), 0);
+}
+
+/* Serves a first touch by a huge page. False: by a small one then. */
+VMM_OUTLINE bool vmm_serve_huge(vmm_serving_t *v)
+{
+    vmm_machine_t *m = v->m;
+    const uint64_t bytes = UINT64_C(1) << vmm_level_shift(m->paging, 1);
+    const vmm_vaddr_t start = v->va & ~(bytes - 1);
+    uint32_t frame;
+    unsigned level;
+    uint8_t *entry;
+    if (!vmm_huge_fits(m, v->s, v->area, v->va)) return false;
+    entry = vmm_entry_make(m, v->s, v->va, 1, &level);
+    if (!entry || level != 1 || vmm_pte_load(m->paging, entry)) return false;
+    if (!v->area->anon) vmm_area_make_anon(m, v->s, v->number);
+    frame = vmm_huge_frames(m, v->area, v->s, start);
+    if (frame == VMM_NO_FRAME) return false;
+    VMM_SET(vmm_frame_host(m, frame), 0, (size_t)bytes);
+    m->stats.zero_filled += bytes >> m->paging->page_shift;
+    m->stats.huge_faults++;
+    vmm_huge_map(m, v->s, v->area, start, entry, frame);
+    return true;
+}
+
+/* -- pages of objects -- */
+
+/* A page comes into a frame of the cache: zeros, out of its file, or out of its slot. VMM_E_IO, VMM_E_NO_FRAME. */
+VMM_OUTLINE vmm_status_t vmm_object_load(vmm_machine_t *m, vmm_space_t *s, uint32_t object, uint32_t page,
+                                         uint32_t *frame)
+{
+    vmm_object_t *o = vmm_object_at(m, object);
+    const uint32_t value = vmm_index_get(m, &o->pages, page), slot = value & ~VMM_PAGE_IN_SLOT;
+    const uint64_t bytes = vmm_page_bytes(m);
+    vmm_status_t status = VMM_OK;
+    vmm_frame_t *f;
+    *frame = vmm_frame_expect(m, s, object, page);
+    if (*frame == VMM_NO_FRAME) return VMM_E_NO_FRAME;
+    f = vmm_frame_at(m, *frame);
+    f->kind = VMM_FRAME_CACHE;
+    f->owner = object;
+    f->index = page;
+    if (value) {
+        status = vmm_slot_read(m, slot, *frame);
+    } else if (o->options.kind == VMM_OBJECT_SHARED) {
+        VMM_SET(vmm_frame_host(m, *frame), 0, (size_t)bytes);
+        m->stats.zero_filled++;
+        vmm_tell(m, VMM_EVENT_ZERO, s, 0, vmm_frame_paddr(m, *frame), page);
+    } else {
+        const uint64_t size = o->options.size_of ? o->options.size_of(o->options.user) : o->options.size;
+        const uint64_t left = size - (uint64_t)page * bytes;
+        if (o->options.read_page(o->options.user, page, vmm_frame_host(m, *frame))) {
+            m->stats.io_errors++;
+            status = VMM_E_IO;
+        }
+        if (left < bytes) VMM_SET(vmm_frame_host(m, *frame) + left, 0, (size_t)(bytes - left));
+    }
+    if (status == VMM_OK) status = vmm_index_set(m, &o->pages, page, *frame + 1);
+    if (status) {
+        vmm_frame_give(m, *frame, 0);
+        return status;
+    }
+    if (value) vmm_slot_put(m, slot);
+    if (value) f->flags |= VMM_FRAME_DIRTY;
+    m->pages_cache++;
+    if (o->options.kind == VMM_OBJECT_FILE) {
+        m->stats.file_reads++;
+        vmm_tell(m, VMM_EVENT_READ, s, 0, vmm_frame_paddr(m, *frame), page);
+    }
+    vmm_resident_enter(m, s, *frame);
+    return VMM_OK;
+}
+
+/* Pages of a file that will be wanted soon: what is left of the aligned window around one. Errors wait until somebody
+ * wants the page itself. */
+VMM_OUTLINE void vmm_serve_read_ahead(vmm_serving_t *v, uint32_t page, uint64_t pages)
+{
+    vmm_machine_t *m = v->m;
+    const vmm_object_t *o = vmm_object_at(m, v->area->object);
+    uint32_t window = m->options.read_ahead, frame, i;
+    if (v->area->flags & VMM_AREA_RANDOM || o->options.kind != VMM_OBJECT_FILE) return;
+    if (v->area->flags & VMM_AREA_SEQUENTIAL) window *= 2;
+    for (i = page + 1; window > 1 && i % window && i < pages; i++) {
+        if (m->frames.free_frames <= m->options.watermark_low) return;
+        if (vmm_index_get(m, &o->pages, i)) continue;
+        if (vmm_object_load(m, v->s, v->area->object, i, &frame)) return;
+    }
+}
+
+/* The frame of the page of its object that the fault is about. Signals on its own. */
+VMM_OUTLINE vmm_status_t vmm_serve_cached(vmm_serving_t *v, uint32_t *frame)
+{
+    vmm_machine_t *m = v->m;
+    const uint64_t page = vmm_area_page(m, v->area, v->va);
+    const vmm_object_t *o = vmm_object_at(m, v->area->object);
+    const uint64_t pages = vmm_object_pages(m, o);
+    uint32_t value;
+    vmm_status_t status;
+    if (page >= pages) {
+        vmm_tell(m, VMM_EVENT_BEYOND, v->s, v->va, 0, page);
+        return vmm_fault_signal(m, v->s, VMM_SIGBUS, VMM_BUS_ADRERR, v->va, v->access, VMM_E_RANGE);
+    }
+    value = vmm_index_get(m, &o->pages, (uint32_t)page);
+    if (value && !(value & VMM_PAGE_IN_SLOT)) {
+        *frame = value - 1;
+        vmm_resident_touch(m, *frame);
+        return VMM_OK;
+    }
+    v->major = value != 0 || o->options.kind == VMM_OBJECT_FILE;
+    status = vmm_object_load(m, v->s, v->area->object, (uint32_t)page, frame);
+    if (status) return vmm_fault_signal(m, v->s, VMM_SIGBUS, VMM_BUS_ADRERR, v->va, v->access, status);
+    vmm_frame_at(m, *frame)->flags |= VMM_FRAME_BUSY;
+    vmm_serve_read_ahead(v, (uint32_t)page, pages);
+    vmm_frame_at(m, *frame)->flags &= (uint8_t)~VMM_FRAME_BUSY;
+    return VMM_OK;
+}
+
+/* Whether a page of an object may be mapped writable at once: without a dirty bit the first write must be seen. */
+VMM_INLINE bool vmm_serve_writable(const vmm_serving_t *v)
+{
+    return v->area->flags & VMM_AREA_SHARED && v->area->flags & VMM_W &&
+           (v->m->paging->dirty || v->access == VMM_WRITE);
+}
+
+/* Maps the pages around one that are in frames already: options.fault_around pages from a multiple of so many, or from
+ * the begin of the area or table; entries that stand for something stay. */
+VMM_OUTLINE void vmm_serve_around(vmm_serving_t *v)
+{
+    vmm_machine_t *m = v->m;
+    const vmm_paging_t *p = m->paging;
+    const vmm_object_t *o = vmm_object_at(m, v->area->object);
+    const uint64_t window = m->options.fault_around, bytes = vmm_page_bytes(m);
+    const uint64_t size = window << p->page_shift, table = UINT64_C(1) << vmm_level_shift(p, 1);
+    const uint64_t pages = vmm_object_pages(m, o);
+    const vmm_pte_t first = vmm_area_entry(m, v->area, 0, vmm_serve_writable(v), false); /* of frame 0 */
+    vmm_vaddr_t va = v->va & ~(size - 1), end;
+    const uint32_t *words = NULL;
+    vmm_frame_t *f = NULL;
+    uint8_t *entry;
+    uint64_t page;
+    uint32_t mapped = 0;
+    if (va < v->area->start) va = v->area->start;
+    if (va < (v->va & ~(table - 1))) va = v->va & ~(table - 1);
+    end = va + size;
+    if (end > v->area->end) end = v->area->end;
+    if (end > (v->va & ~(table - 1)) + table) end = (v->va & ~(table - 1)) + table;
+    page = vmm_area_page(m, v->area, va);
+    entry = v->entry + ((int64_t)(va - v->va) >> p->page_shift) * p->pte_bytes;
+    for (; va < end && page < pages; va += bytes, page++, entry += p->pte_bytes) {
+        uint32_t value;
+        if (!words || page % 16 == 0) words = vmm_index_words(m, &o->pages, (uint32_t)page);
+        value = words ? words[page % 16] : 0;
+        if (!value || value & VMM_PAGE_IN_SLOT || va == v->va || vmm_pte_load(p, entry)) continue;
+        if (vmm_frame_at(m, value - 1)->mappings == UINT16_MAX) continue;
+        f = vmm_frame_at(m, value - 1);
+        f->mappings++;
+        vmm_pte_store(p, entry, first + ((vmm_pte_t)(value - 1) << p->ppn_lsb));
+        if (VMM_UNLIKELY(v->area->flags & VMM_AREA_LOCKED)) vmm_page_lock(m, value - 1);
+        mapped++;
+    }
+    if (!mapped) return;
+    vmm_table_of(m, v->entry, 0)->mappings = (uint16_t)(vmm_table_of(m, v->entry, 0)->mappings + mapped);
+    *vmm_resident_counter(m, v->s, f) += mapped;
+    vmm_resident_peak(v->s);
+    m->stats.around += mapped;
+}
+
+/* A page of an object that has no entry yet. */
+VMM_OUTLINE vmm_status_t vmm_serve_object(vmm_serving_t *v)
+{
+    vmm_machine_t *m = v->m;
+    const bool shared = (v->area->flags & VMM_AREA_SHARED) != 0;
+    uint32_t frame = 0, copy;
+    vmm_status_t status;
+    if (v->access != VMM_WRITE && m->options.fault_around > 1) vmm_serve_around(v);
+    if (v->access == VMM_WRITE && !shared && !v->area->anon) vmm_area_make_anon(m, v->s, v->number);
+    status = vmm_serve_cached(v, &frame);
+    if (status) return status;
+    if (v->access == VMM_WRITE && !shared) {
+        copy = vmm_serve_copy(v, frame);
+        return copy == VMM_NO_FRAME ? vmm_serve_no_frame(v) : vmm_serve_map(v, copy, true);
+    }
+    if (vmm_frame_at(m, frame)->mappings == UINT16_MAX) return vmm_serve_no_frame(v);
+    if (v->access == VMM_WRITE) vmm_frame_at(m, frame)->flags |= VMM_FRAME_DIRTY; /* for others that map it */
+    return vmm_serve_map(v, frame, vmm_serve_writable(v));
+}
+
+/* -- pages in slots -- */
+
+/* An anonymous page comes from its slot into a frame of the swap cache. */
+VMM_OUTLINE vmm_status_t vmm_swap_load(vmm_machine_t *m, vmm_space_t *s, uint32_t slot, uint32_t *frame)
+{
+    vmm_slot_t *record = vmm_slot_at(m, slot);
+    vmm_frame_t *f;
+    *frame = vmm_frame_expect(m, s, record->owner, record->index);
+    if (*frame == VMM_NO_FRAME) return VMM_E_NO_FRAME;
+    if (vmm_slot_read(m, slot, *frame)) {
+        vmm_frame_give(m, *frame, 0);
+        return VMM_E_IO;
+    }
+    f = vmm_frame_at(m, *frame);
+    f->owner = record->owner;
+    f->index = slot;
+    f->flags |= VMM_FRAME_SWAP;
+    record->frame = *frame;
+    m->pages_anon++;
+    vmm_resident_enter(m, s, *frame);
+    return VMM_OK;
+}
+
+/* The other slots of the aligned window around one, of anonymous pages that are wanted still. */
+VMM_OUTLINE void vmm_swap_read_ahead(vmm_machine_t *m, vmm_space_t *s, uint32_t slot)
+{
+    const vmm_swap_t *swap = vmm_swap_of(m, slot);
+    const uint32_t window = m->options.swap_cluster, own = slot - swap->first;
+    uint32_t i = own - own % (window ? window : 1), end = i + window, frame;
+    if (end > swap->area.slots) end = swap->area.slots;
+    for (; i < end; i++) {
+        const vmm_slot_t *record = vmm_slot_at(m, swap->first + i);
+        if (i == own || !record->count || record->frame != VMM_NO_FRAME || record->kind != VMM_FRAME_ANON) continue;
+        if (m->frames.free_frames <= m->options.watermark_low) return;
+        if (vmm_swap_load(m, s, swap->first + i, &frame)) return;
+    }
+}
+
+/* The last user of a slot leaves it where slots are scarce, or where the page is about to be written. */
+VMM_INLINE void vmm_serve_leave_slot(vmm_serving_t *v, uint32_t frame, bool wanted)
+{
+    const vmm_frame_t *f = vmm_frame_at(v->m, frame);
+    if (!(f->flags & VMM_FRAME_SWAP) || vmm_slot_at(v->m, f->index)->count) return;
+    if (wanted || v->m->slots_used > v->m->slot_count / 2) vmm_frame_leave_slot(v->m, frame);
+}
+
+VMM_OUTLINE vmm_status_t vmm_serve_slot(vmm_serving_t *v, uint32_t slot)
+{
+    vmm_machine_t *m = v->m;
+    uint32_t frame = vmm_slot_at(m, slot)->frame, copy;
+    vmm_frame_t *f;
+    bool alone;
+    if (frame == VMM_NO_FRAME) {
+        const vmm_status_t status = vmm_swap_load(m, v->s, slot, &frame);
+        if (status) return vmm_fault_signal(m, v->s, VMM_SIGBUS, VMM_BUS_ADRERR, v->va, v->access, status);
+        v->major = true;
+        vmm_frame_at(m, frame)->flags |= VMM_FRAME_BUSY;
+        if (m->options.swap_cluster > 1) vmm_swap_read_ahead(m, v->s, slot);
+        vmm_frame_at(m, frame)->flags &= (uint8_t)~VMM_FRAME_BUSY;
+    } else {
+        vmm_resident_touch(m, frame);
+    }
+    f = vmm_frame_at(m, frame);
+    alone = f->mappings == 0 && vmm_slot_at(m, slot)->count == 1;
+    if (v->access == VMM_WRITE && !alone) {
+        copy = vmm_serve_copy(v, frame);
+        if (copy == VMM_NO_FRAME) return vmm_serve_no_frame(v);
+        vmm_serve_map(v, copy, true);
+        v->s->stats.swapped--;
+        vmm_slot_put(m, slot);
+        return VMM_OK;
+    }
+    if (f->mappings == UINT16_MAX) return vmm_serve_no_frame(v);
+    vmm_serve_map(v, frame, v->access == VMM_WRITE);
+    v->s->stats.swapped--;
+    vmm_slot_at(m, slot)->count--;
+    if (alone) f->flags |= VMM_FRAME_EXCLUSIVE;
+    vmm_serve_leave_slot(v, frame, v->access == VMM_WRITE);
+    return VMM_OK;
+}
+
+/* -- entries that are there but do not serve -- */
+
+/* Gives the entry of a page that is there already what the access needs. */
+VMM_INLINE vmm_status_t vmm_serve_grant(vmm_serving_t *v, vmm_pte_t pte, bool writable)
+{
+    const vmm_paging_t *p = v->m->paging;
+    vmm_pte_t was = pte;
+    for (;;) {
+        pte = vmm_pte_with(p, was, p->accessed, true);
+        if (writable) pte = vmm_pte_with(p, vmm_pte_with(p, pte, p->write, true), p->dirty, true);
+        if (vmm_pte_swap(p, v->entry, was, pte)) break;
+        was = vmm_pte_load(p, v->entry);
+    }
+    if (VMM_UNLIKELY(v->area->flags & VMM_AREA_LOCKED) && !v->level)
+        vmm_page_lock(v->m, vmm_frame_of(v->m, vmm_pte_paddr(p, pte)));
+    vmm_flush_stretch(v->m, v->s, v->va, vmm_page_bytes(v->m), VMM_FLUSH_CHANGED);
+    vmm_tell(v->m, VMM_EVENT_MAP, v->s, v->va, vmm_pte_paddr(p, pte), pte);
+    return VMM_OK;
+}
+
+/* A write to a page that is mapped without the right: copied, unless nobody else has it. */
+VMM_OUTLINE vmm_status_t vmm_serve_write(vmm_serving_t *v, uint32_t frame, vmm_pte_t pte)
+{
+    vmm_machine_t *m = v->m;
+    vmm_frame_t *f = vmm_frame_at(m, frame);
+    uint32_t copy;
+    if (frame == m->zero_frame) {
+        vmm_pte_store(m->paging, v->entry, pte); /* still there if no frame is to be had */
+        copy = vmm_serve_frame(v);
+        if (copy == VMM_NO_FRAME) return vmm_serve_no_frame(v);
+        VMM_SET(vmm_frame_host(m, copy), 0, (size_t)vmm_page_bytes(m));
+        m->stats.zero_filled++;
+        vmm_tell(m, VMM_EVENT_ZERO, v->s, v->va, vmm_frame_paddr(m, copy), 0);
+        vmm_resident_enter(m, v->s, copy);
+    } else if (v->area->flags & VMM_AREA_SHARED) {
+        f->flags |= VMM_FRAME_DIRTY;
+        return vmm_serve_grant(v, pte, true);
+    } else if (vmm_frame_kind(f) == VMM_FRAME_ANON && f->mappings == 1 &&
+               (!(f->flags & VMM_FRAME_SWAP) || !vmm_slot_at(m, f->index)->count)) {
+        vmm_frame_leave_slot(m, frame);
+        f->flags |= VMM_FRAME_EXCLUSIVE;
+        m->stats.reused++;
+        vmm_tell(m, VMM_EVENT_REUSE, v->s, v->va, vmm_frame_paddr(m, frame), 0);
+        return vmm_serve_grant(v, pte, true);
+    } else {
+        copy = vmm_serve_copy(v, frame);
+        if (copy == VMM_NO_FRAME) return vmm_serve_no_frame(v);
+        vmm_page_unmapped(m, v->s, frame, false);
+        vmm_page_unlock(m, v->s, frame);
+        vmm_page_settle(m, frame);
+    }
+    vmm_serve_map(v, copy, true);
+    vmm_flush_stretch(m, v->s, v->va, vmm_page_bytes(m), VMM_FLUSH_CHANGED);
+    return VMM_OK;
+}
+
+/* Whether nobody else has a page of a huge leaf; then it is this leaf's to write. */
+VMM_OUTLINE bool vmm_huge_reuse(vmm_machine_t *m, uint32_t first)
+{
+    const uint32_t count = UINT32_C(1) << m->paging->index_bits[0];
+    uint32_t i;
+    for (i = 0; i < count; i++) {
+        const vmm_frame_t *f = vmm_frame_at(m, first + i);
+        if (f->mappings != 1 || f->flags & VMM_FRAME_SWAP) return false;
+    }
+    for (i = 0; i < count; i++) vmm_frame_at(m, first + i)->flags |= VMM_FRAME_EXCLUSIVE;
+    return true;
+}
+
+/* A shared page of an explicit huge area is copied whole, as Linux does it. */
+VMM_OUTLINE vmm_status_t vmm_serve_huge_copy(vmm_serving_t *v, vmm_pte_t pte, uint32_t first)
+{
+    vmm_machine_t *m = v->m;
+    const uint64_t bytes = vmm_huge_bytes(m);
+    const vmm_vaddr_t start = v->va & ~(bytes - 1);
+    const uint32_t copy = vmm_huge_frames(m, v->area, v->s, start);
+    if (copy == VMM_NO_FRAME) return vmm_serve_no_frame(v);
+    VMM_COPY(vmm_frame_host(m, copy), vmm_frame_host(m, first), (size_t)bytes);
+    m->stats.copied += bytes >> m->paging->page_shift;
+    vmm_tell(m, VMM_EVENT_COPY, v->s, start, vmm_frame_paddr(m, copy), 0);
+    vmm_entry_release(m, v->s, pte, 1);
+    vmm_huge_map(m, v->s, v->area, start, v->entry, copy);
+    vmm_flush_stretch(m, v->s, start, bytes, VMM_FLUSH_CHANGED);
+    return VMM_OK;
+}
+
+/* A huge page that is there, as vmm_serve_present. False: it was split, and its small page is to be served. */
+VMM_OUTLINE bool vmm_serve_leaf(vmm_serving_t *v, vmm_status_t *status)
+{
+    vmm_machine_t *m = v->m;
+    const vmm_paging_t *p = m->paging;
+    const vmm_pte_t pte = vmm_pte_load(p, v->entry);
+    const uint32_t first = vmm_frame_of(m, vmm_pte_paddr(p, pte));
+    const uint64_t inside = v->va & vmm_low_mask(vmm_level_shift(p, v->level));
+    vmm_resident_touch(m, first + (uint32_t)(inside >> p->page_shift));
+    if (v->access != VMM_WRITE || vmm_pte_grants(p, pte, p->write)) {
+        *status = vmm_serve_grant(v, pte, v->access == VMM_WRITE);
+        return true;
+    }
+    if (vmm_huge_reuse(m, first)) {
+        m->stats.reused++;
+        vmm_tell(m, VMM_EVENT_REUSE, v->s, v->va, vmm_frame_paddr(m, first), 0);
+        *status = vmm_serve_grant(v, pte, true);
+        return true;
+    }
+    if (v->area->flags & VMM_AREA_HUGE) {
+        *status = vmm_serve_huge_copy(v, pte, first);
+        return true;
+    }
+    while (vmm_huge_split(m, v->s, v->va)) {
+        if (!vmm_frames_short(m, v->s)) continue;
+        *status = vmm_serve_no_frame(v);
+        return true;
+    }
+    v->entry = vmm_entry_find(m, v->s, v->va, &v->level);
+    return false;
+}
+
+/* A page that is there: the access needs a mark, a right that its area gives now, or a copy. */
+VMM_OUTLINE vmm_status_t vmm_serve_present(vmm_serving_t *v, vmm_pte_t pte, uint32_t frame)
+{
+    const vmm_paging_t *p = v->m->paging;
+    if (frame != v->m->zero_frame) vmm_resident_touch(v->m, frame);
+    if (v->access != VMM_WRITE || vmm_pte_grants(p, pte, p->write))
+        return vmm_serve_grant(v, pte, v->access == VMM_WRITE);
+    return vmm_serve_write(v, frame, pte);
+}
+
+/* -- areas -- */
+
+/* Whether a stack may begin at an address from now on; then it does. */
+VMM_OUTLINE bool vmm_area_grow(vmm_machine_t *m, vmm_space_t *s, uint32_t number, vmm_vaddr_t va)
+{
+    vmm_area_t *a = vmm_area_at(m, number);
+    const uint32_t below = vmm_area_previous(s, number);
+    const uint64_t limit = s->limits.stack ? s->limits.stack : m->layout.stack_limit;
+    const uint64_t grown = a->start - va, pages = grown >> m->paging->page_shift;
+    const uint64_t guard = (uint64_t)m->layout.guard_pages << m->paging->page_shift;
+    if (va < m->layout.lowest) return false;
+    if (below) {
+        const vmm_area_t *b = vmm_area_at(m, below);
+        if (!(b->flags & VMM_AREA_GROWS) && !vmm_area_is_barred(b) && va - b->end < guard) return false;
+        if (va < b->end) return false;
+    }
+    if (!a->anon) vmm_area_make_anon(m, s, number); /* even if it cannot grow, as Linux does */
+    if (a->end - va > limit || pages > a->home) return false;
+    if (s->limits.space && (s->stats.total << m->paging->page_shift) + grown > s->limits.space) return false;
+    if (a->flags & VMM_AREA_LOCKED && s->limits.locked &&
+        (s->stats.locked << m->paging->page_shift) + grown > s->limits.locked)
+        return false;
+    if (a->flags & VMM_AREA_ACCOUNT && vmm_commit(m, pages)) return false;
+    a->home -= pages;
+    if (a->object) a->offset -= pages;
+    vmm_area_resize(s, number, va, a->end);
+    s->stats.total += pages;
+    s->stats.stack += pages;
+    if (a->flags & VMM_AREA_LOCKED) s->stats.locked += pages;
+    return true;
+}
+
+/* The area of an address, grown if it is a stack below which was touched; 0: none. */
+VMM_INLINE uint32_t vmm_fault_area(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t va)
+{
+    const uint32_t number = vmm_area_after(s, va);
+    const vmm_area_t *a;
+    if (VMM_UNLIKELY(!number)) return 0;
+    a = vmm_area_at(m, number);
+    if (VMM_LIKELY(va >= a->start)) return number;
+    if (!(a->flags & VMM_AREA_GROWS)) return 0;
+    return vmm_area_grow(m, s, number, va & ~vmm_low_mask(m->paging->page_shift)) ? number : 0;
+}
+
+/* Counts a served fault. */
+VMM_INLINE void vmm_fault_count(vmm_serving_t *v)
+{
+    vmm_machine_t *m = v->m;
+    if (VMM_UNLIKELY(v->major)) {
+        v->s->stats.major++;
+        m->stats.major++;
+    } else {
+        v->s->stats.minor++;
+        m->stats.minor++;
+    }
+    if (VMM_UNLIKELY(++m->ticks >= m->options.tick)) {
+        m->ticks = 0;
+        vmm_policy_tick(m);
+    }
+    vmm_tell(m, VMM_EVENT_RETRY, v->s, v->va, 0, v->major ? 2 : 1);
+}
+
+/* Where the content comes from. */
+VMM_INLINE vmm_status_t vmm_serve(vmm_serving_t *v)
+{
+    vmm_machine_t *m = v->m;
+    uint32_t number = 0;
+    vmm_pte_t pte;
+    v->entry = vmm_entry_find(m, v->s, v->va, &v->level);
+    if (VMM_UNLIKELY(!v->entry)) {
+        if (!v->area->object && vmm_serve_huge(v)) return VMM_OK;
+        if (v->area->flags & VMM_AREA_HUGE) return vmm_serve_no_frame(v);
+        v->entry = vmm_entry_make(m, v->s, v->va, 0, &v->level);
+        if (!v->entry) return vmm_serve_no_frame(v);
+    }
+    if (VMM_UNLIKELY(v->level)) {
+        vmm_status_t status = VMM_OK;
+        if (vmm_serve_leaf(v, &status)) return status;
+    }
+    pte = vmm_pte_load(m->paging, v->entry);
+    switch (vmm_entry_read(m, pte, &number)) {
+    case VMM_ENTRY_NONE: return v->area->object ? vmm_serve_object(v) : vmm_serve_zero(v);
+    case VMM_ENTRY_SLOT: return vmm_serve_slot(v, number);
+    default: return vmm_serve_present(v, pte, number);
+    }
+}
+/** @endcond */
+
+/** Which of the textbooks' three sets of pages an address lies in. A page of an object or of swap counts as cached as
+ *  soon as it is in a frame, whether this space maps it yet or not.
+ *  @param s   the space
+ *  @param va  virtual address
+ *  @return its page's state. O(log areas + levels). */
+VMM_OUTLINE vmm_page_state_t vmm_page_state(vmm_space_t *s, vmm_vaddr_t va)
+{
+    const vmm_machine_t *m = vmm_machine_of(s);
+    const uint32_t number = vmm_area_with(s, va);
+    const vmm_area_t *a;
+    const uint8_t *entry;
+    uint32_t word = 0;
+    unsigned level, kind = VMM_ENTRY_NONE;
+    if (!number) return VMM_PAGE_UNALLOCATED;
+    a = vmm_area_at(m, number);
+    entry = vmm_entry_find(m, s, va, &level);
+    if (entry) kind = vmm_entry_read(m, vmm_pte_load(m->paging, entry), &word);
+    if (kind == VMM_ENTRY_PAGE || kind == VMM_ENTRY_PARKED) return VMM_PAGE_CACHED;
+    if (kind == VMM_ENTRY_SLOT)
+        return vmm_slot_at(m, word)->frame == VMM_NO_FRAME ? VMM_PAGE_UNCACHED : VMM_PAGE_CACHED;
+    if (!a->object) return VMM_PAGE_UNCACHED;
+    word = vmm_index_get(m, &vmm_object_at(m, a->object)->pages, (uint32_t)vmm_area_page(m, a, va));
+    return word && !(word & VMM_PAGE_IN_SLOT) ? VMM_PAGE_CACHED : VMM_PAGE_UNCACHED;
+}
+
+/** Serves a page fault: the one function that a trap handler calls. The page that holds va is made present with the
+ *  rights that its area has, by reading, copying or clearing a frame; then the instruction is run again.
+ *  @param s       the space that faulted
+ *  @param va      virtual address of the access
+ *  @param access  enum vmm_access
+ *  @return VMM_OK: run the instruction again. VMM_FAULT: it cannot be served; s->signal says which signal its program
+ *  gets and why. VMM_E_ARGUMENT for another access. O(log areas + levels), and what reclaim needs when frames are few.
+ *  Calls read_page, read_slot, and what reclaim calls. */
+VMM_OUTLINE vmm_status_t vmm_fault_serve(vmm_space_t *s, vmm_vaddr_t va, unsigned access)
+{
+    vmm_machine_t *m = vmm_machine_of(s);
+    vmm_serving_t v;
+    vmm_status_t status;
+    if (access > VMM_FETCH) return VMM_E_ARGUMENT;
+    if (VMM_EVENTS) vmm_tell(m, VMM_EVENT_FAULT, s, va, 0, vmm_page_state(s, va));
+    if (VMM_UNLIKELY(s->killed)) return vmm_fault_signal(m, s, VMM_SIGKILL, 0, va, access, VMM_E_NO_FRAME);
+    v.m = m;
+    v.s = s;
+    v.number = va < m->layout.top ? vmm_fault_area(m, s, va) : 0;
+    if (VMM_UNLIKELY(!v.number)) {
+        vmm_tell(m, VMM_EVENT_NO_AREA, s, va, 0, 0);
+        return vmm_fault_signal(m, s, VMM_SIGSEGV, VMM_SEGV_MAPERR, va, access, VMM_E_NOT_MAPPED);
+    }
+    v.area = vmm_area_at(m, v.number);
+    vmm_tell(m, VMM_EVENT_AREA, s, va, 0, v.number);
+    if (VMM_UNLIKELY(!vmm_area_allows(m, v.area, access))) {
+        vmm_tell(m, VMM_EVENT_NO_RIGHT, s, va, 0, v.number);
+        return vmm_fault_signal(m, s, VMM_SIGSEGV, VMM_SEGV_ACCERR, va, access, VMM_E_ACCESS);
+    }
+    v.va = va & ~vmm_low_mask(m->paging->page_shift);
+    v.access = access;
+    v.major = false;
+    status = vmm_serve(&v);
+    if (status == VMM_OK) vmm_fault_count(&v);
+    else if (s->signal.address == v.va) s->signal.address = va;
+    return status;
+}
+/** @} */
+
+/** @addtogroup vmm_page_objects
+ *  @{ */
+/** Changes the size of shared memory or of a file without size_of. Pages behind the new end leave every space, and
+ *  the next access to them is a bus error; the last page's bytes behind it become zero. Copies that private areas made
+ *  go too, as POSIX has it for a file that shrinks. A file that grows shows zeros; shared memory shows what was written
+ *  behind its end in the last page, as on Linux.
+ *  @param m       the machine
+ *  @param object  its number
+ *  @param bytes   new size
+ *  @return VMM_OK; VMM_E_ARGUMENT when the object has size_of: then its file is shortened where it lies, and
+ *  vmm_object_shrunk told; VMM_E_RANGE beyond 2^31 pages; VMM_E_IO or VMM_E_NO_FRAME, and nothing was changed, when the
+ *  new last page is in a slot, because to be shortened it has to be read. O(pages that go). May call read_slot. */
+VMM_OUTLINE vmm_status_t vmm_object_truncate(vmm_machine_t *m, uint32_t object, uint64_t bytes)
+{
+    vmm_object_t *o = vmm_object_at(m, object);
+    const uint64_t old = o->options.size, last = bytes >> m->paging->page_shift;
+    const bool cut = bytes < old && bytes & (vmm_page_bytes(m) - 1);
+    uint32_t frame;
+    if (o->options.size_of) return VMM_E_ARGUMENT;
+    if (last >> 31) return VMM_E_RANGE;
+    if (cut && vmm_index_get(m, &o->pages, (uint32_t)last) & VMM_PAGE_IN_SLOT) {
+        const vmm_status_t status = vmm_object_load(m, NULL, object, (uint32_t)last, &frame);
+        if (status) return status;
+    }
+    o->options.size = bytes;
+    if (bytes < old) vmm_object_shrunk(m, object);
+    else if (o->options.kind == VMM_OBJECT_FILE) vmm_object_clear_tail(m, o, old);
+    return VMM_OK;
+}
+/** @} */
+
+/* ====================================================== Part II  16. address spaces == */
+/** @defgroup vmm_spaces 16. Address spaces
+ *  The calls of an operating system, with Linux's rules: what they check, how areas split and merge, what is told.
+ *  vmm_status_errno gives Linux's number of a status. A call that fails has changed nothing, unless it says otherwise.
+ *  @{ */
+
+/** Flags of vmm_mmap, with Linux's numbers. */
+enum vmm_map_flag {
+    VMM_MAP_SHARED = 0x01,             /**< Writes go to the object. */
+    VMM_MAP_PRIVATE = 0x02,            /**< Writes go to copies. */
+    VMM_MAP_FIXED = 0x10,              /**< There, whatever was there before. */
+    VMM_MAP_ANONYMOUS = 0x20,          /**< No object. */
+    VMM_MAP_GROWSDOWN = 0x100,         /**< A stack. */
+    VMM_MAP_LOCKED = 0x2000,           /**< Resident from the start, and stays. */
+    VMM_MAP_NORESERVE = 0x4000,        /**< Promise nothing. */
+    VMM_MAP_POPULATE = 0x8000,         /**< Resident from the start. */
+    VMM_MAP_STACK = 0x20000,           /**< The first stack: named so in maps. */
+    VMM_MAP_HUGETLB = 0x40000,         /**< Huge pages only. Anonymous and private. */
+    VMM_MAP_FIXED_NOREPLACE = 0x100000 /**< There, or not at all. */
+};
+
+/** Flags of vmm_mremap, with Linux's numbers. */
+enum vmm_mremap_flag {
+    VMM_MREMAP_MAYMOVE = 1, /**< Elsewhere, if it cannot grow where it is. */
+    VMM_MREMAP_FIXED = 2    /**< To the place wished. */
+};
+
+/** Advice of vmm_madvise, with Linux's numbers. */
+enum vmm_advice {
+    VMM_MADV_NORMAL = 0,       /**< None. */
+    VMM_MADV_RANDOM = 1,       /**< No read-ahead. */
+    VMM_MADV_SEQUENTIAL = 2,   /**< Twice the read-ahead. */
+    VMM_MADV_WILLNEED = 3,     /**< Read what is in files or slots now. */
+    VMM_MADV_DONTNEED = 4,     /**< Let go; the next touch finds zeros, or the file. */
+    VMM_MADV_FREE = 8,         /**< May be let go until it is written again. */
+    VMM_MADV_MERGEABLE = 12,   /**< May share frames with pages of the same content. */
+    VMM_MADV_UNMERGEABLE = 13, /**< May not. */
+    VMM_MADV_HUGEPAGE = 14,    /**< Huge pages are welcome. */
+    VMM_MADV_NOHUGEPAGE = 15   /**< They are not. */
+};
+
+/** Flags of vmm_msync, with Linux's numbers. */
+enum vmm_msync_flag {
+    VMM_MS_ASYNC = 1,      /**< Writes nothing now. */
+    VMM_MS_INVALIDATE = 2, /**< Refused for locked areas, else without effect: there is one copy of a page. */
+    VMM_MS_SYNC = 4        /**< Writes before it returns. */
+};
+
+/** Linux's error number of a status: 0, 1 (EPERM), 5 (EIO), 7 (E2BIG), 8 (ENOEXEC), 11 (EAGAIN), 12 (ENOMEM), 13
+ *  (EACCES), 14 (EFAULT), 16 (EBUSY), 17 (EEXIST), 22 (EINVAL). */
+VMM_OUTLINE int vmm_status_errno(vmm_status_t status)
+{
+    switch (status) {
+    case VMM_OK: return 0;
+    case VMM_E_DENIED: return 1;
+    case VMM_E_IO: return 5;
+    case VMM_E_LONG: return 7;
+    case VMM_E_EXEC: return 8;
+    case VMM_E_AGAIN: return 11;
+    case VMM_E_NOT_MAPPED:
+    case VMM_E_LIMIT:
+    case VMM_E_NO_FRAME: return 12;
+    case VMM_E_ACCESS: return 13;
+    case VMM_FAULT:
+    case VMM_E_ADDRESS: return 14;
+    case VMM_E_BUSY: return 16;
+    case VMM_E_MAPPED: return 17;
+    default: return 22;
+    }
+}
+
+/** @cond internal */
+/* Flags in which areas may differ and yet be merged. */
+#define VMM_AREA_APART (VMM_AREA_CLONED | VMM_AREA_STACK | VMM_AREA_MOVED)
+/* Areas of these are never merged. */
+#define VMM_AREA_SPECIAL VMM_AREA_HUGE
+
+VMM_INLINE uint64_t vmm_area_pages(const vmm_machine_t *m, const vmm_area_t *a)
+{
+    return (a->end - a->start) >> m->paging->page_shift;
+}
+
+VMM_INLINE uint64_t vmm_page_up(const vmm_machine_t *m, uint64_t bytes)
+{
+    return (bytes + vmm_page_bytes(m) - 1) & ~(vmm_page_bytes(m) - 1);
+}
+
+VMM_INLINE bool vmm_page_aligned(const vmm_machine_t *m, uint64_t value)
+{
+    return !(value & (vmm_page_bytes(m) - 1));
+}
+
+/* Keeps the list of areas that are not where the numbers of their anonymous pages say. */
+VMM_OUTLINE void vmm_area_note_moved(vmm_machine_t *m, vmm_space_t *s, uint32_t number, bool moved)
+{
+    vmm_area_t *a = vmm_area_at(m, number);
+    if (moved == ((a->flags & VMM_AREA_MOVED) != 0)) return;
+    a->flags ^= VMM_AREA_MOVED;
+    if (moved) {
+        a->moved_previous = 0;
+        a->moved_next = s->moved;
+        if (s->moved) vmm_area_at(m, s->moved)->moved_previous = number;
+        s->moved = number;
+        return;
+    }
+    if (a->moved_next) vmm_area_at(m, a->moved_next)->moved_previous = a->moved_previous;
+    if (a->moved_previous) vmm_area_at(m, a->moved_previous)->moved_next = a->moved_next;
+    else s->moved = a->moved_next;
+}
+
+VMM_INLINE void vmm_area_check_moved(vmm_machine_t *m, vmm_space_t *s, uint32_t number)
+{
+    const vmm_area_t *a = vmm_area_at(m, number);
+    vmm_area_note_moved(m, s, number, a->home != a->start >> m->paging->page_shift);
+}
+
+/* An area is counted, or no more. */
+VMM_OUTLINE void vmm_area_count(vmm_machine_t *m, vmm_space_t *s, const vmm_area_t *a, bool more)
+{
+    const uint64_t pages = vmm_area_pages(m, a), change = more ? pages : 0 - pages;
+    s->stats.total += change;
+    if (a->flags & VMM_AREA_GROWS) s->stats.stack += change;
+    else if ((a->flags & ((uint32_t)VMM_W | VMM_AREA_SHARED)) == VMM_W) s->stats.data += change;
+    if (a->flags & VMM_AREA_LOCKED) s->stats.locked += change;
+    if (a->flags & VMM_AREA_ACCOUNT) m->committed += change;
+}
+
+/* Whether so many more areas can be had. */
+VMM_INLINE bool vmm_areas_room(const vmm_machine_t *m, const vmm_space_t *s, uint32_t more)
+{
+    return s->areas + more <= m->options.areas_of_space && m->areas.used + more <= m->areas.count;
+}
+
+/* A new area with these fields, in the tree, its object's ring and the counts. There is room. */
+VMM_OUTLINE uint32_t vmm_area_new(vmm_machine_t *m, vmm_space_t *s, const vmm_area_t *like)
+{
+    const uint32_t number = vmm_pool_take(m, &m->areas);
+    vmm_area_t *a = vmm_area_at(m, number);
+    *a = *like;
+    a->space = s->number;
+    a->flags &= ~(uint32_t)VMM_AREA_MOVED;
+    a->next = a->previous = 0;
+    a->moved_next = a->moved_previous = 0;
+    vmm_area_insert(s, number);
+    if (a->object) vmm_object_attach(m, number);
+    vmm_area_check_moved(m, s, number);
+    return number;
+}
+
+/* An area goes. Its pages are gone, and its counts are not touched. */
+VMM_OUTLINE void vmm_area_forget(vmm_machine_t *m, vmm_space_t *s, uint32_t number)
+{
+    vmm_area_note_moved(m, s, number, false);
+    vmm_area_remove(s, number);
+    if (vmm_area_at(m, number)->object) vmm_object_detach(m, number);
+    vmm_pool_give(m, &m->areas, number);
+}
+
+/* An area ends at `at` and a new one, returned, goes on from there. There is room. */
+VMM_OUTLINE uint32_t vmm_area_split(vmm_machine_t *m, vmm_space_t *s, uint32_t number, vmm_vaddr_t at)
+{
+    vmm_area_t upper = *vmm_area_at(m, number);
+    const uint64_t pages = (at - upper.start) >> m->paging->page_shift;
+    upper.start = at;
+    upper.home += pages;
+    if (upper.object) upper.offset += pages;
+    vmm_area_resize(s, number, vmm_area_at(m, number)->start, at);
+    return vmm_area_new(m, s, &upper);
+}
+
+/* Whether two areas, one behind the other, are one by Linux's rules (mm/vma.c, can_vma_merge_before and after).
+ * `incoming` is one of them that was placed just now, with its pages: whose child its space is does not matter then. */
+VMM_OUTLINE bool vmm_areas_fit(const vmm_machine_t *m, const vmm_area_t *lower, const vmm_area_t *upper,
+                               const vmm_area_t *incoming)
+{
+    const uint64_t pages = vmm_area_pages(m, lower);
+    if (lower->end != upper->start || lower->object != upper->object) return false;
+    if ((lower->flags ^ upper->flags) & ~(uint32_t)VMM_AREA_APART || lower->flags & VMM_AREA_SPECIAL) return false;
+    if (lower->object && lower->offset + pages != upper->offset) return false;
+    if (!lower->object && lower->home + pages != upper->home) return false;
+    if (lower->anon && upper->anon) return lower->anon == upper->anon && lower->home + pages == upper->home;
+    if (lower->anon) return lower == incoming || !(lower->flags & VMM_AREA_CLONED);
+    return !upper->anon || upper == incoming || !(upper->flags & VMM_AREA_CLONED);
+}
+
+/* Merges an area with the next, if they fit; `incoming` is 0 or one of them. */
+VMM_OUTLINE bool vmm_area_merge(vmm_machine_t *m, vmm_space_t *s, uint32_t lower, uint32_t upper, uint32_t incoming)
+{
+    vmm_area_t *a, *b;
+    vmm_vaddr_t end;
+    if (!lower || !upper) return false;
+    a = vmm_area_at(m, lower);
+    b = vmm_area_at(m, upper);
+    if (!vmm_areas_fit(m, a, b, incoming == lower ? a : incoming == upper ? b : NULL)) return false;
+    if (!a->anon && b->anon) a->home = b->home - vmm_area_pages(m, a);
+    if (b->anon) a->anon = b->anon;
+    a->flags |= b->flags & (VMM_AREA_CLONED | VMM_AREA_STACK);
+    end = b->end;
+    vmm_area_forget(m, s, upper);
+    vmm_area_resize(s, lower, a->start, end);
+    vmm_area_check_moved(m, s, lower);
+    return true;
+}
+
+/* Merges an area with both neighbours as far as they fit; returns the number of what it is part of now. `incoming`: it
+ * was placed there just now. */
+VMM_OUTLINE uint32_t vmm_area_merge_around(vmm_machine_t *m, vmm_space_t *s, uint32_t number, bool incoming)
+{
+    const uint32_t below = vmm_area_previous(s, number);
+    incoming = incoming && vmm_area_at(m, number)->anon;
+    if (vmm_area_merge(m, s, below, number, incoming ? number : 0)) number = below;
+    (void)vmm_area_merge(m, s, number, vmm_area_next(s, number), incoming ? number : 0);
+    return number;
+}
+
+/* Whether an address would cut an explicit huge page, which Linux does not allow. */
+VMM_INLINE bool vmm_huge_area_cut(const vmm_machine_t *m, uint32_t number, vmm_vaddr_t at)
+{
+    return vmm_area_at(m, number)->flags & VMM_AREA_HUGE && at & (vmm_huge_bytes(m) - 1);
+}
+
+/* Makes areas begin and end at the ends of a stretch, where one reaches over. Nothing changes when there is no room. */
+VMM_OUTLINE vmm_status_t vmm_areas_cut(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t start, vmm_vaddr_t end)
+{
+    uint32_t first = vmm_area_after(s, start), last = vmm_area_after(s, end), cuts;
+    if (first && vmm_area_at(m, first)->start >= start) first = 0;
+    if (last && vmm_area_at(m, last)->start >= end) last = 0;
+    cuts = (first != 0) + (uint32_t)(last != 0);
+    if (!cuts) return VMM_OK;
+    if (!vmm_areas_room(m, s, cuts)) return VMM_E_LIMIT;
+    if ((first && vmm_huge_area_cut(m, first, start)) || (last && vmm_huge_area_cut(m, last, end))) return VMM_E_ALIGN;
+    if (vmm_huge_cut_ends(m, s, start, end)) return VMM_E_NO_FRAME;
+    if (first) {
+        const uint32_t upper = vmm_area_split(m, s, first, start);
+        if (last == first) last = upper;
+    }
+    if (last) (void)vmm_area_split(m, s, last, end);
+    return VMM_OK;
+}
+
+/* Takes the pages of a stretch and its areas away. Ends are cut already. Dirty pages of files are written back. */
+VMM_OUTLINE void vmm_areas_drop(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t start, vmm_vaddr_t end)
+{
+    uint32_t number = vmm_area_after(s, start);
+    while (number && vmm_area_at(m, number)->start < end) {
+        const vmm_area_t a = *vmm_area_at(m, number);
+        vmm_zap(m, s, a.start, a.end);
+        if (a.object && a.flags & VMM_AREA_SHARED)
+            (void)vmm_object_clean(m, a.object, a.offset, a.offset + vmm_area_pages(m, &a));
+        vmm_area_count(m, s, &a, false);
+        vmm_area_forget(m, s, number);
+        number = vmm_area_after(s, a.end);
+    }
+}
+
+/* Whether the bounds of a space allow so many more pages of such an area. */
+VMM_OUTLINE bool vmm_limits_allow(const vmm_machine_t *m, const vmm_space_t *s, uint32_t flags, uint64_t pages)
+{
+    const unsigned shift = m->paging->page_shift;
+    const bool data = (flags & ((uint32_t)VMM_W | VMM_AREA_SHARED | VMM_AREA_GROWS)) == VMM_W;
+    if (s->limits.space && s->stats.total + pages > s->limits.space >> shift) return false;
+    if (data && s->limits.data && s->stats.data + pages > s->limits.data >> shift) return false;
+    return true;
+}
+
+/* Makes the pages of a stretch present, as a touch would: by writing where a private area may be written. The first
+ * that cannot be served ends it. */
+VMM_OUTLINE vmm_status_t vmm_populate(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t start, vmm_vaddr_t end)
+{
+    const vmm_siginfo_t signal = s->signal;
+    vmm_vaddr_t va = start;
+    for (; va < end; va += vmm_page_bytes(m)) {
+        const uint32_t number = vmm_area_after(s, va);
+        const vmm_area_t *a = number ? vmm_area_at(m, number) : NULL;
+        unsigned access, level;
+        const uint8_t *entry;
+        uint32_t frame = 0;
+        if (!a || a->start > va) return VMM_E_NOT_MAPPED;
+        access = (a->flags & ((uint32_t)VMM_W | VMM_AREA_SHARED)) == VMM_W ? VMM_WRITE : VMM_READ;
+        if (access == VMM_READ && !vmm_area_allows(m, a, VMM_READ) && a->flags & VMM_X) access = VMM_FETCH;
+        entry = vmm_entry_find(m, s, va, &level);
+        if (entry && vmm_entry_read(m, vmm_pte_load(m->paging, entry), &frame) == VMM_ENTRY_PAGE &&
+            (access != VMM_WRITE || vmm_pte_grants(m->paging, vmm_pte_load(m->paging, entry), m->paging->write))) {
+            frame += (uint32_t)((va & vmm_low_mask(vmm_level_shift(m->paging, level))) >> m->paging->page_shift);
+            if (a->flags & VMM_AREA_LOCKED) vmm_page_lock(m, frame);
+            if (access == VMM_WRITE && !vmm_pte_is_dirty(m->paging, vmm_pte_load(m->paging, entry)))
+                vmm_frame_at(m, frame)->flags |= VMM_FRAME_DIRTY; /* what MADV_FREE left is wanted again */
+            continue;
+        }
+        if (vmm_fault_serve(s, va, access) != VMM_OK) {
+            const vmm_status_t status = (vmm_status_t)s->signal.status;
+            if (!s->killed) s->signal = signal;
+            return status == VMM_E_NO_FRAME ? VMM_E_NO_FRAME : VMM_E_ADDRESS;
+        }
+    }
+    return VMM_OK;
+}
+/** @endcond */
+
+/* -- mmap -- */
+
+/** @cond internal */
+/* Where a new area goes: Linux, mm/mmap.c, __get_unmapped_area. `align` is more than a page for huge pages. */
+VMM_OUTLINE vmm_status_t vmm_place_choose(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t wish, uint64_t bytes,
+                                          uint32_t flags, uint64_t align, vmm_vaddr_t *address)
+{
+    const vmm_layout_t *lay = &m->layout;
+    if (bytes > lay->top - lay->lowest) return VMM_E_LIMIT;
+    if (flags & VMM_MAP_FIXED) {
+        if (wish > lay->top - bytes) return VMM_E_LIMIT;
+        if (wish & (align - 1)) return VMM_E_ALIGN;
+        if (wish < lay->lowest) return VMM_E_DENIED;
+        *address = wish;
+        return VMM_OK;
+    }
+    wish &= ~(vmm_page_bytes(m) - 1);
+    if (wish && wish < lay->lowest) wish = vmm_page_up(m, lay->lowest);
+    wish = (wish + align - 1) & ~(align - 1);
+    if (wish && wish <= lay->top - bytes) {
+        const uint32_t next = vmm_area_after(s, wish);
+        if (!next || wish + bytes <= vmm_area_floor(m, vmm_area_at(m, next))) {
+            *address = wish;
+            return VMM_OK;
+        }
+    }
+    if (vmm_area_gap(s, bytes, lay->mmap_low, lay->mmap_high, align, !lay->bottom_up, address) == VMM_OK) return VMM_OK;
+    return vmm_area_gap(s, bytes, lay->lowest, lay->top, align, false, address) == VMM_OK ? VMM_OK : VMM_E_LIMIT;
+}
+
+/* What an area becomes by the arguments of mmap. */
+VMM_OUTLINE vmm_status_t vmm_area_describe(const vmm_machine_t *m, uint32_t protection, uint32_t flags, uint32_t object,
+                                           uint64_t offset, vmm_area_t *a)
+{
+    const uint32_t kind = flags & (VMM_MAP_SHARED | VMM_MAP_PRIVATE);
+    VMM_SET(a, 0, sizeof *a);
+    if (kind != VMM_MAP_SHARED && kind != VMM_MAP_PRIVATE) return VMM_E_ARGUMENT;
+    a->flags = protection | VMM_AREA_MAY_READ | VMM_AREA_MAY_WRITE | VMM_AREA_MAY_EXEC;
+    if (kind == VMM_MAP_SHARED) a->flags |= VMM_AREA_SHARED;
+    if (flags & VMM_MAP_GROWSDOWN) a->flags |= VMM_AREA_GROWS;
+    if (flags & VMM_MAP_STACK) a->flags |= VMM_AREA_STACK;
+    if (flags & VMM_MAP_LOCKED) a->flags |= VMM_AREA_LOCKED;
+    if (flags & VMM_MAP_HUGETLB) a->flags |= VMM_AREA_HUGE;
+    if (flags & VMM_MAP_NORESERVE && m->options.overcommit != VMM_OVERCOMMIT_NEVER) a->flags |= VMM_AREA_NO_RESERVE;
+    if (flags & VMM_MAP_GROWSDOWN && (object || kind == VMM_MAP_SHARED)) return VMM_E_ARGUMENT;
+    if (flags & VMM_MAP_HUGETLB && (object || kind == VMM_MAP_SHARED)) return VMM_E_ARGUMENT;
+    if (object) {
+        const vmm_object_t *o = vmm_object_at(m, object);
+        if (flags & VMM_MAP_ANONYMOUS) return VMM_E_ARGUMENT;
+        if (kind == VMM_MAP_SHARED && o->options.read_only) {
+            if (protection & VMM_W) return VMM_E_ACCESS;
+            a->flags &= ~(uint32_t)VMM_AREA_MAY_WRITE;
+        }
+        a->object = object;
+        a->offset = offset >> m->paging->page_shift;
+    } else if (!(flags & VMM_MAP_ANONYMOUS)) {
+        return VMM_E_ARGUMENT;
+    }
+    if ((a->flags & ((uint32_t)VMM_W | VMM_AREA_SHARED | VMM_AREA_NO_RESERVE)) == VMM_W) a->flags |= VMM_AREA_ACCOUNT;
+    return VMM_OK;
+}
+
+/* Shared memory without a name, for a shared anonymous area: it goes with the last area. */
+VMM_OUTLINE vmm_status_t vmm_area_make_shared(vmm_machine_t *m, vmm_area_t *a)
+{
+    vmm_object_options_t options;
+    vmm_status_t status;
+    VMM_SET(&options, 0, sizeof options);
+    options.kind = VMM_OBJECT_SHARED;
+    options.size = a->end - a->start;
+    options.name = "/dev/zero (deleted)";
+    status = vmm_object_create(m, &options, &a->object);
+    if (status == VMM_OK) vmm_object_at(m, a->object)->closed = true; /* by its areas alone, see vmm_mmap */
+    return status;
+}
+
+/* Puts an area that is described and placed into its space: old ones go, neighbours merge. */
+VMM_OUTLINE vmm_status_t vmm_area_place(vmm_machine_t *m, vmm_space_t *s, vmm_area_t *a, uint32_t *number)
+{
+    const bool shared_anon = a->flags & VMM_AREA_SHARED && !a->object;
+    vmm_status_t status;
+    uint64_t old = 0;
+    uint32_t at = vmm_area_after(s, a->start);
+    for (; at && vmm_area_at(m, at)->start < a->end; at = vmm_area_next(s, at)) {
+        const vmm_area_t *over = vmm_area_at(m, at);
+        old += ((over->end < a->end ? over->end : a->end) - (over->start > a->start ? over->start : a->start)) >>
+               m->paging->page_shift;
+    }
+    if (!vmm_limits_allow(m, s, a->flags, vmm_area_pages(m, a) - old)) return VMM_E_LIMIT;
+    if (!vmm_areas_room(m, s, old ? 3 : 1)) return VMM_E_LIMIT;
+    if (a->flags & VMM_AREA_ACCOUNT && vmm_commit(m, vmm_area_pages(m, a))) return VMM_E_NO_FRAME;
+    status = shared_anon ? vmm_area_make_shared(m, a) : VMM_OK;
+    if (status == VMM_OK && old) status = vmm_areas_cut(m, s, a->start, a->end);
+    if (a->flags & VMM_AREA_ACCOUNT) m->committed -= vmm_area_pages(m, a); /* counted with the area below */
+    if (status) {
+        if (shared_anon && a->object) vmm_object_put(m, a->object);
+        return status;
+    }
+    if (old) vmm_areas_drop(m, s, a->start, a->end);
+    a->home = a->start >> m->paging->page_shift;
+    *number = vmm_area_new(m, s, a);
+    if (shared_anon) vmm_object_put(m, a->object); /* the area has it now */
+    vmm_area_count(m, s, a, true);
+    *number = vmm_area_merge_around(m, s, *number, true);
+    return VMM_OK;
+}
+/** @endcond */
+
+/** Maps a stretch of a space: pages appear when they are touched. Linux's mmap.
+ *  @param s           the space
+ *  @param wish        where, bytes: exactly there with VMM_MAP_FIXED, else if it is free; 0: anywhere
+ *  @param bytes       length, rounded up to pages
+ *  @param protection  VMM_R, VMM_W, VMM_X, or 0: no access
+ *  @param flags       enum vmm_map_flag: one of SHARED and PRIVATE, and others
+ *  @param object      what it shows; 0 with VMM_MAP_ANONYMOUS
+ *  @param offset      byte of the object that comes first, a multiple of the page size
+ *  @param address     receives where it is
+ *  @return VMM_OK; VMM_E_ARGUMENT (EINVAL) for flags that are none or contradict, huge pages where the format has none,
+ *  or length 0; VMM_E_ALIGN, also where FIXED would cut an explicit huge page; VMM_E_MAPPED
+ *  (EEXIST) with FIXED_NOREPLACE; VMM_E_ACCESS (EACCES) when a read-only object is to be written; VMM_E_DENIED (EPERM)
+ *  below layout.lowest; VMM_E_LIMIT (ENOMEM) when no gap is wide enough, a bound of the space or the number of areas is
+ *  reached; VMM_E_AGAIN (EAGAIN) beyond the bound of locked memory; VMM_E_NO_FRAME (ENOMEM) when it may not be
+ *  promised. Of VMM_MAP_POPULATE and LOCKED pages that cannot be had are no error. O(log areas + pages replaced or
+ *  populated). */
+VMM_OUTLINE vmm_status_t vmm_mmap(vmm_space_t *s, vmm_vaddr_t wish, uint64_t bytes, uint32_t protection, uint32_t flags,
+                                  uint32_t object, uint64_t offset, vmm_vaddr_t *address)
+{
+    vmm_machine_t *m = vmm_machine_of(s);
+    uint64_t align = vmm_page_bytes(m), length;
+    vmm_area_t a;
+    uint32_t number;
+    vmm_status_t status;
+    if (protection & ~(uint32_t)(VMM_R | VMM_W | VMM_X) || bytes == 0) return VMM_E_ARGUMENT;
+    if (!vmm_page_aligned(m, offset)) return VMM_E_ALIGN;
+    if (flags & VMM_MAP_HUGETLB && !vmm_huge_bytes(m)) return VMM_E_ARGUMENT;
+    if (flags & VMM_MAP_HUGETLB) align = vmm_huge_bytes(m);
+    length = (bytes + align - 1) & ~(align - 1);
+    if (length == 0) return VMM_E_LIMIT;
+    if (flags & VMM_MAP_FIXED_NOREPLACE) flags |= VMM_MAP_FIXED;
+    if (s->areas > m->options.areas_of_space) return VMM_E_LIMIT;
+    status = vmm_place_choose(m, s, wish, length, flags, align, address);
+    if (status) return status;
+    if (flags & VMM_MAP_FIXED_NOREPLACE) {
+        const uint32_t next = vmm_area_after(s, *address);
+        if (next && vmm_area_at(m, next)->start < *address + length) return VMM_E_MAPPED;
+    }
+    if ((flags & VMM_MAP_LOCKED || s->locks_future) && s->limits.locked &&
+        ((s->stats.locked << m->paging->page_shift) + length) > s->limits.locked)
+        return VMM_E_AGAIN;
+    status = vmm_area_describe(m, protection, flags, object, offset, &a);
+    if (status) return status;
+    if (s->locks_future) a.flags |= VMM_AREA_LOCKED;
+    a.start = *address;
+    a.end = *address + length;
+    if (a.flags & VMM_AREA_LOCKED) flags |= VMM_MAP_POPULATE;
+    if (a.flags & VMM_AREA_HUGE) a.flags &= ~(uint32_t)VMM_AREA_LOCKED; /* explicit huge pages stay in any case */
+    status = vmm_area_place(m, s, &a, &number);
+    if (status) return status;
+    vmm_tell(m, VMM_EVENT_MMAP, s, a.start, 0, length);
+    if (flags & VMM_MAP_POPULATE) (void)vmm_populate(m, s, a.start, a.end);
+    return VMM_OK;
+}
+
+/** @cond internal */
+/* Takes one end of an area away, which needs no record for what goes. */
+VMM_OUTLINE void vmm_area_trim(vmm_machine_t *m, vmm_space_t *s, uint32_t number, vmm_vaddr_t start, vmm_vaddr_t end)
+{
+    vmm_area_t *a = vmm_area_at(m, number);
+    const bool head = start == a->start;
+    const uint64_t pages = (end - start) >> m->paging->page_shift;
+    vmm_zap(m, s, start, end);
+    if (a->object && a->flags & VMM_AREA_SHARED)
+        (void)vmm_object_clean(m, a->object, vmm_area_page(m, a, start), vmm_area_page(m, a, start) + pages);
+    vmm_area_count(m, s, a, false);
+    if (head) a->home += pages;
+    if (head && a->object) a->offset += pages;
+    vmm_area_resize(s, number, head ? end : a->start, head ? a->end : start);
+    vmm_area_count(m, s, a, true);
+}
+
+/* What reaches over the ends of a stretch is trimmed; only an area around all of it is split. */
+VMM_OUTLINE vmm_status_t vmm_areas_trim(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t start, vmm_vaddr_t end)
+{
+    uint32_t first = vmm_area_after(s, start), last = vmm_area_after(s, end);
+    if (first && vmm_area_at(m, first)->start >= start) first = 0;
+    if (last && vmm_area_at(m, last)->start >= end) last = 0;
+    if (first && first == last && !vmm_areas_room(m, s, 1)) return VMM_E_LIMIT;
+    if ((first && vmm_huge_area_cut(m, first, start)) || (last && vmm_huge_area_cut(m, last, end))) return VMM_E_ALIGN;
+    if (vmm_huge_cut_ends(m, s, start, end)) return VMM_E_NO_FRAME;
+    if (first && first == last) {
+        (void)vmm_area_split(m, s, first, end);
+        last = 0;
+    }
+    if (first) vmm_area_trim(m, s, first, start, vmm_area_at(m, first)->end);
+    if (last) vmm_area_trim(m, s, last, vmm_area_at(m, last)->start, end);
+    return VMM_OK;
+}
+/** @endcond */
+
+/** Unmaps a stretch of a space; holes in it are no error. Linux's munmap.
+ *  @param s      the space
+ *  @param va     first byte, a multiple of the page size
+ *  @param bytes  length, rounded up to pages
+ *  @return VMM_OK; VMM_E_ALIGN (EINVAL), also when an explicit huge page would be cut; VMM_E_RANGE (EINVAL) when it is
+ *  empty or leaves the space; VMM_E_LIMIT (ENOMEM) when an
+ *  area would have to be split in two and there is no room for one more; VMM_E_NO_FRAME when a huge page would. O(log
+ *  areas + pages). May call write_page. */
+VMM_OUTLINE vmm_status_t vmm_munmap(vmm_space_t *s, vmm_vaddr_t va, uint64_t bytes)
+{
+    vmm_machine_t *m = vmm_machine_of(s);
+    const uint64_t length = vmm_page_up(m, bytes);
+    vmm_status_t status;
+    uint32_t first;
+    if (!vmm_page_aligned(m, va)) return VMM_E_ALIGN;
+    if (length == 0 || va > m->layout.top || length > m->layout.top - va) return VMM_E_RANGE;
+    first = vmm_area_after(s, va);
+    if (!first || vmm_area_at(m, first)->start >= va + length) return VMM_OK;
+    status = vmm_areas_trim(m, s, va, va + length);
+    if (status) return status;
+    vmm_areas_drop(m, s, va, va + length);
+    vmm_tell(m, VMM_EVENT_MUNMAP, s, va, 0, length);
+    return VMM_OK;
+}
+
+/* -- mprotect -- */
+
+/** @cond internal */
+/* An entry of a page after its area allows something else. Writing comes back at once where nobody shares the page. */
+VMM_INLINE vmm_pte_t vmm_entry_reprotect(vmm_machine_t *m, const vmm_area_t *a, vmm_pte_t pte)
+{
+    const vmm_paging_t *p = m->paging;
+    const vmm_pte_t rights = p->read | p->write | p->execute;
+    uint32_t frame = 0;
+    const unsigned kind = vmm_entry_read(m, pte, &frame);
+    vmm_frame_t *f;
+    bool writable;
+    if (kind != VMM_ENTRY_PAGE && kind != VMM_ENTRY_PARKED) return pte;
+    f = vmm_frame_at(m, frame);
+    if (vmm_area_is_barred(a)) {
+        if (kind == VMM_ENTRY_PAGE && frame != m->zero_frame && vmm_pte_is_dirty(p, pte)) f->flags |= VMM_FRAME_DIRTY;
+        return vmm_entry_of_parked(m, frame);
+    }
+    writable = a->flags & VMM_AREA_SHARED ? p->dirty != 0 : (f->flags & VMM_FRAME_EXCLUSIVE) && frame != m->zero_frame;
+    if (!(a->flags & VMM_W)) writable = false;
+    if (kind == VMM_ENTRY_PARKED) return vmm_area_entry(m, a, frame, writable, false);
+    pte &= ~rights;
+    pte |= vmm_pte_from_flags(p, vmm_area_rights(a) & (writable ? ~0u : ~(uint32_t)VMM_W)) & rights;
+    return pte;
+}
+
+/* Gives the pages of an area the rights that it has now. Huge leaves were split if it allows nothing: a parked page
+ * is a small one. */
+VMM_OUTLINE void vmm_area_reprotect(vmm_machine_t *m, vmm_space_t *s, const vmm_area_t *a)
+{
+    vmm_vaddr_t va = a->start;
+    vmm_run_t run;
+    bool changed = false;
+    while (vmm_run_next(m, s, &va, a->end, &run)) {
+        for (; run.count; run.count--, run.entry += m->paging->pte_bytes) {
+            vmm_pte_t pte, becomes;
+            do {
+                pte = vmm_pte_load(m->paging, run.entry);
+                becomes = vmm_entry_reprotect(m, a, pte);
+            } while (becomes != pte && !vmm_pte_swap(m->paging, run.entry, pte, becomes));
+            changed = changed || becomes != pte;
+        }
+    }
+    if (changed) vmm_flush_stretch(m, s, a->start, a->end - a->start, VMM_FLUSH_CHANGED);
+}
+
+/* One area, or what of it lies in [start, end), gets another protection. Returns its end by *end. */
+VMM_OUTLINE vmm_status_t vmm_area_protect(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t start, vmm_vaddr_t *end,
+                                          uint32_t protection)
+{
+    const uint32_t rights = VMM_R | VMM_W | VMM_X;
+    uint32_t number = vmm_area_with(s, start), flags;
+    vmm_area_t *a = vmm_area_at(m, number);
+    const uint32_t was = a->flags;
+    vmm_status_t status;
+    if (*end > a->end) *end = a->end;
+    flags = (a->flags & ~rights) | protection;
+    if ((protection & VMM_R && !(a->flags & VMM_AREA_MAY_READ)) ||
+        (protection & VMM_W && !(a->flags & VMM_AREA_MAY_WRITE)) ||
+        (protection & VMM_X && !(a->flags & VMM_AREA_MAY_EXEC)))
+        return VMM_E_ACCESS;
+    if (flags == a->flags) return VMM_OK;
+    if (protection & VMM_W) {
+        const uint64_t pages = (*end - start) >> m->paging->page_shift;
+        if (!(a->flags & VMM_W) && !(a->flags & (VMM_AREA_SHARED | VMM_AREA_GROWS)) && s->limits.data &&
+            s->stats.data + pages > s->limits.data >> m->paging->page_shift)
+            return VMM_E_LIMIT;
+        if (!(a->flags &
+              (VMM_AREA_ACCOUNT | (uint32_t)VMM_W | VMM_AREA_SHARED | VMM_AREA_NO_RESERVE | VMM_AREA_HUGE))) {
+            if (vmm_commit(m, pages)) return VMM_E_NO_FRAME;
+            m->committed -= pages; /* counted with the area below */
+            flags |= VMM_AREA_ACCOUNT;
+        }
+    } else if (a->flags & VMM_AREA_ACCOUNT && !a->object && !a->anon) {
+        flags &= ~(uint32_t)VMM_AREA_ACCOUNT;
+    }
+    status = vmm_areas_cut(m, s, start, *end);
+    if (status) return status;
+    number = vmm_area_with(s, start);
+    a = vmm_area_at(m, number);
+    if (protection == 0 && vmm_huge_split_all(m, s, start, *end)) {
+        (void)vmm_area_merge_around(m, s, number, false);
+        return VMM_E_NO_FRAME;
+    }
+    vmm_area_count(m, s, a, false);
+    a->flags = flags;
+    vmm_area_count(m, s, a, true);
+    vmm_area_reprotect(m, s, a);
+    (void)vmm_area_merge_around(m, s, number, false);
+    if ((was & ((uint32_t)VMM_W | VMM_AREA_SHARED | VMM_AREA_LOCKED)) == VMM_AREA_LOCKED && protection & VMM_W)
+        (void)vmm_populate(m, s, start, *end); /* locked pages do not wait for the first write to be copied */
+    return VMM_OK;
+}
+/** @endcond */
+
+/** Changes what a stretch allows. Linux's mprotect: areas are changed in turn, and those before a hole or an area that
+ *  refuses stay changed.
+ *  @param s           the space
+ *  @param va          first byte, a multiple of the page size
+ *  @param bytes       length, rounded up to pages; 0 does nothing
+ *  @param protection  VMM_R, VMM_W, VMM_X, or 0
+ *  @return VMM_OK; VMM_E_ALIGN, VMM_E_ARGUMENT (EINVAL); VMM_E_NOT_MAPPED (ENOMEM) for a hole or a range that wraps;
+ *  VMM_E_ACCESS (EACCES); VMM_E_LIMIT, VMM_E_NO_FRAME (ENOMEM). O(areas of the stretch x log areas + pages). */
+VMM_OUTLINE vmm_status_t vmm_mprotect(vmm_space_t *s, vmm_vaddr_t va, uint64_t bytes, uint32_t protection)
+{
+    vmm_machine_t *m = vmm_machine_of(s);
+    const vmm_vaddr_t end = va + vmm_page_up(m, bytes);
+    vmm_status_t status;
+    if (!vmm_page_aligned(m, va)) return VMM_E_ALIGN;
+    if (!bytes) return VMM_OK;
+    if (end <= va) return VMM_E_NOT_MAPPED;
+    if (protection & ~(uint32_t)(VMM_R | VMM_W | VMM_X)) return VMM_E_ARGUMENT;
+    while (va < end) {
+        vmm_vaddr_t upto = end;
+        if (!vmm_area_with(s, va)) return VMM_E_NOT_MAPPED;
+        status = vmm_area_protect(m, s, va, &upto, protection);
+        if (status) return status;
+        va = upto;
+    }
+    return VMM_OK;
+}
+
+/* -- mremap -- */
+
+/** @cond internal */
+/* Whether a huge leaf can stand at an address of a free stretch: then the tables above it are there. */
+VMM_OUTLINE bool vmm_huge_room(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t at)
+{
+    const uint8_t *entry;
+    unsigned level = 0;
+    if (at & (vmm_huge_bytes(m) - 1)) return false;
+    vmm_tables_prune(m, s, at);
+    entry = vmm_entry_make(m, s, at, 1, &level);
+    return entry && level == 1 && !vmm_pte_load(m->paging, entry);
+}
+
+/* Makes the tables that the entries of a stretch need at another place. A huge page that would not lie there as it
+ * should is split. */
+VMM_OUTLINE vmm_status_t vmm_entries_move_room(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t from, vmm_vaddr_t to,
+                                               uint64_t bytes)
+{
+    const uint64_t step = vmm_page_bytes(m);
+    vmm_vaddr_t va = from;
+    vmm_run_t run;
+    unsigned level;
+    while (vmm_run_next(m, s, &va, from + bytes, &run)) {
+        uint64_t i;
+        if (run.level) {
+            if (vmm_huge_room(m, s, to + (run.va - from))) continue;
+            if (s->killed || (vmm_huge_split(m, s, run.va) && vmm_frames_short(m, s))) return VMM_E_NO_FRAME;
+            va = run.va;
+            continue;
+        }
+        for (i = 0; i < run.count; i++) {
+            const vmm_vaddr_t at = to + (va - run.count * step + i * step - from);
+            if (!vmm_pte_load(m->paging, run.entry + i * m->paging->pte_bytes)) continue;
+            if (!vmm_entry_need(m, s, at, &level)) return VMM_E_NO_FRAME;
+        }
+    }
+    return VMM_OK;
+}
+
+/* Moves the entries of a stretch to another place of the space. Nothing is moved when a table is lacking. */
+VMM_OUTLINE vmm_status_t vmm_entries_move(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t from, vmm_vaddr_t to,
+                                          uint64_t bytes)
+{
+    vmm_vaddr_t va;
+    vmm_run_t run;
+    unsigned level;
+    const uint64_t step = vmm_page_bytes(m);
+    uint64_t splits;
+    do { /* until none is split any more, by this or by reclaim: then every page has a table to go to */
+        splits = m->stats.huge_split;
+        if (vmm_entries_move_room(m, s, from, to, bytes)) return VMM_E_NO_FRAME;
+    } while (splits != m->stats.huge_split);
+    for (va = from; vmm_run_next(m, s, &va, from + bytes, &run);) {
+        vmm_vaddr_t at = to + (run.level ? run.va : va - run.count * step) - from;
+        if (run.level) {
+            const vmm_pte_t pte = vmm_entry_put(m, run.entry, run.level, 0);
+            vmm_entry_put(m, vmm_entry_make(m, s, at, run.level, &level), run.level, pte);
+            continue;
+        }
+        for (; run.count; run.count--, run.entry += m->paging->pte_bytes, at += step) {
+            if (!vmm_pte_load(m->paging, run.entry)) continue;
+            vmm_entry_put(m, vmm_entry_find(m, s, at, &level), 0, vmm_entry_put(m, run.entry, 0, 0));
+        }
+    }
+    return VMM_OK;
+}
+
+/* Tables that stand empty after entries were moved out, or could not be moved in. */
+VMM_OUTLINE void vmm_tables_prune_stretch(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t va, uint64_t bytes)
+{
+    const uint64_t span = UINT64_C(1) << vmm_level_shift(m->paging, 1);
+    const vmm_vaddr_t end = va + bytes;
+    while (va < end) {
+        vmm_tables_prune(m, s, va);
+        va = (va | (span - 1)) + 1;
+        if (va == 0) return;
+    }
+}
+
+/* An area, cut to what is moved, goes to a free place and becomes so long. */
+VMM_OUTLINE vmm_status_t vmm_area_move(vmm_machine_t *m, vmm_space_t *s, uint32_t number, vmm_vaddr_t to,
+                                       uint64_t bytes)
+{
+    const vmm_area_t was = *vmm_area_at(m, number);
+    const uint64_t length = was.end - was.start;
+    vmm_area_t now = was;
+    vmm_status_t status = vmm_entries_move(m, s, was.start, to, length < bytes ? length : bytes);
+    uint32_t moved;
+    if (status) {
+        vmm_tables_prune_stretch(m, s, to, bytes);
+        return status;
+    }
+    vmm_zap(m, s, was.start, was.end);
+    vmm_tables_prune_stretch(m, s, was.start, length);
+    vmm_flush_stretch(m, s, was.start, length, VMM_FLUSH_TABLE);
+    now.start = to;
+    now.end = to + bytes;
+    if (!was.anon || was.flags & VMM_AREA_SHARED) now.home = to >> m->paging->page_shift;
+    vmm_area_count(m, s, &was, false);
+    if (was.object) vmm_object_at(m, was.object)->references++; /* not the last while it is moved */
+    vmm_area_forget(m, s, number);
+    moved = vmm_area_new(m, s, &now);
+    if (was.object) vmm_object_put(m, was.object);
+    vmm_area_count(m, s, &now, true);
+    (void)vmm_area_merge_around(m, s, moved, true);
+    if (now.flags & VMM_AREA_LOCKED && bytes > length) (void)vmm_populate(m, s, to + length, to + bytes);
+    return VMM_OK;
+}
+
+/* The checks of an mremap that maps something new; `old` is what stays of the old stretch. */
+VMM_OUTLINE vmm_status_t vmm_mremap_check(const vmm_machine_t *m, const vmm_space_t *s, const vmm_area_t *a,
+                                          vmm_vaddr_t va, uint64_t old, uint64_t bytes)
+{
+    const unsigned shift = m->paging->page_shift;
+    const uint64_t more = bytes > old ? bytes - old : 0;
+    if (!old && !(a->flags & VMM_AREA_SHARED)) return VMM_E_ARGUMENT;
+    if (old > a->end - va) return VMM_E_ADDRESS;
+    if (!more) return VMM_OK;
+    if (a->flags & VMM_AREA_LOCKED && s->limits.locked && (s->stats.locked << shift) + more > s->limits.locked)
+        return VMM_E_AGAIN;
+    if (!vmm_limits_allow(m, s, a->flags, more >> shift)) return VMM_E_LIMIT;
+    return VMM_OK;
+}
+
+/* Grows an area where it is, if what is behind it is free. */
+VMM_OUTLINE bool vmm_area_extend(vmm_machine_t *m, vmm_space_t *s, uint32_t number, uint64_t more)
+{
+    vmm_area_t *a = vmm_area_at(m, number);
+    const uint32_t next = vmm_area_after(s, a->end);
+    const vmm_vaddr_t end = a->end;
+    if (more > m->layout.top - end || (next && vmm_area_at(m, next)->start < end + more)) return false;
+    vmm_area_count(m, s, a, false);
+    vmm_area_resize(s, number, a->start, end + more);
+    vmm_area_count(m, s, a, true);
+    (void)vmm_area_merge(m, s, number, vmm_area_next(s, number), number);
+    if (vmm_area_at(m, number)->flags & VMM_AREA_LOCKED) (void)vmm_populate(m, s, end, end + more);
+    return true;
+}
+
+/* Moves `old` bytes at va to `to`, where nothing is, as `bytes`. With old 0 the stretch is mapped once more. */
+VMM_OUTLINE vmm_status_t vmm_mremap_move(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t va, uint64_t old, uint64_t bytes,
+                                         vmm_vaddr_t to)
+{
+    vmm_area_t a = *vmm_area_at(m, vmm_area_with(s, va));
+    vmm_status_t status;
+    uint32_t number;
+    if (!vmm_areas_room(m, s, 3)) return VMM_E_LIMIT;
+    if (!old) {
+        a.offset = vmm_area_page(m, &a, va);
+        a.start = to;
+        a.end = to + bytes;
+        status = vmm_area_place(m, s, &a, &number);
+        if (status == VMM_OK && a.flags & VMM_AREA_LOCKED) (void)vmm_populate(m, s, to, to + bytes);
+        return status;
+    }
+    status = vmm_areas_cut(m, s, va, va + old);
+    if (status) return status;
+    status = vmm_area_move(m, s, vmm_area_with(s, va), to, bytes);
+    if (status) (void)vmm_area_merge_around(m, s, vmm_area_with(s, va), false);
+    return status;
+}
+/* What lies in one area. The arguments are pages, and checked. */
+VMM_OUTLINE vmm_status_t vmm_mremap_one(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t va, uint64_t old, uint64_t bytes,
+                                        uint32_t flags, vmm_vaddr_t wish, vmm_vaddr_t *address)
+{
+    const bool fixed = (flags & VMM_MREMAP_FIXED) != 0;
+    const uint32_t number = vmm_area_with(s, va);
+    uint64_t more = bytes > old ? bytes - old : 0, pages;
+    vmm_area_t *a;
+    vmm_status_t status;
+    if (!number) return VMM_E_ADDRESS;
+    *address = va;
+    if (vmm_area_at(m, number)->flags & VMM_AREA_HUGE) { /* whole huge pages, and they never grow */
+        const uint64_t inside = vmm_huge_bytes(m) - 1;
+        old = (old + inside) & ~inside;
+        bytes = (bytes + inside) & ~inside;
+        if ((va | (fixed ? wish : 0)) & inside) return VMM_E_ALIGN;
+        if (bytes > old) return VMM_E_ARGUMENT;
+        if (fixed && va + old > wish && wish + bytes > va) return VMM_E_RANGE;
+        more = 0;
+    }
+    if (!fixed && old && bytes <= old) return bytes < old ? vmm_munmap(s, va + bytes, old - bytes) : VMM_OK;
+    a = vmm_area_at(m, number);
+    status = vmm_mremap_check(m, s, a, va, old > bytes ? bytes : old, bytes);
+    if (status) return status;
+    pages = a->flags & VMM_AREA_ACCOUNT ? more >> m->paging->page_shift : 0;
+    if (pages && vmm_commit(m, pages)) return VMM_E_NO_FRAME;
+    m->committed -= pages; /* counted with the area, where it grows */
+    if (!fixed) {
+        if (old && old == a->end - va && vmm_area_extend(m, s, number, more)) return VMM_OK;
+        if (!(flags & VMM_MREMAP_MAYMOVE)) return VMM_E_LIMIT;
+        status = vmm_place_choose(m, s, 0, bytes, 0, vmm_page_bytes(m), &wish);
+    } else {
+        if (wish < m->layout.lowest) return VMM_E_DENIED;
+        status = vmm_munmap(s, wish, bytes);
+        if (status == VMM_OK && !vmm_area_with(s, va)) return VMM_E_ADDRESS; /* old is 0, and it went with the rest */
+        if (status == VMM_OK && old > bytes) status = vmm_munmap(s, va + bytes, old - bytes);
+        if (old > bytes) old = bytes;
+    }
+    if (status == VMM_OK) status = vmm_mremap_move(m, s, va, old, bytes, wish);
+    if (status == VMM_OK) *address = wish;
+    return status;
+}
+
+/* Moves whatever areas lie in a stretch, each as far from the next as before. */
+VMM_OUTLINE vmm_status_t vmm_mremap_many(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t va, uint64_t bytes,
+                                         vmm_vaddr_t wish, vmm_vaddr_t *address)
+{
+    const vmm_vaddr_t end = va + bytes;
+    vmm_vaddr_t from = va, upto, moved;
+    if (!vmm_area_with(s, va)) return VMM_E_ADDRESS;
+    while (from < end) {
+        const uint32_t number = vmm_area_after(s, from);
+        const vmm_area_t *a = number ? vmm_area_at(m, number) : NULL;
+        vmm_status_t status;
+        if (!a || a->start >= end) break;
+        if (a->start > from) from = a->start;
+        upto = a->end < end ? a->end : end;
+        status = vmm_mremap_one(m, s, from, upto - from, upto - from, VMM_MREMAP_MAYMOVE | VMM_MREMAP_FIXED,
+                                wish + (from - va), &moved);
+        if (status) return status;
+        from = upto;
+    }
+    *address = wish;
+    return VMM_OK;
+}
+/** @endcond */
+
+/** Makes a stretch longer or shorter, where it is or elsewhere, with its pages. Linux's mremap: a stretch that grows or
+ *  shrinks lies in one area; one that only moves, to a fixed place, may hold several areas and holes behind the first.
+ *  @param s         the space
+ *  @param va        first byte, a multiple of the page size
+ *  @param old       its length, rounded up to pages; 0 maps shared pages a second time
+ *  @param bytes     its new length, likewise, not 0
+ *  @param flags     enum vmm_mremap_flag
+ *  @param wish      with VMM_MREMAP_FIXED: where to; what was there goes
+ *  @param address   receives where it is
+ *  @return VMM_OK; VMM_E_ARGUMENT, VMM_E_ALIGN, VMM_E_RANGE (EINVAL); VMM_E_ADDRESS (EFAULT) when no area holds the
+ *  stretch; VMM_E_LIMIT (ENOMEM) when it cannot grow there, or by a bound; VMM_E_AGAIN; VMM_E_NO_FRAME. With FIXED what
+ *  was at the new place may be gone after an error, and of several areas some may have moved, as on Linux. O(log
+ *  areas + pages). */
+VMM_OUTLINE vmm_status_t vmm_mremap(vmm_space_t *s, vmm_vaddr_t va, uint64_t old, uint64_t bytes, uint32_t flags,
+                                    vmm_vaddr_t wish, vmm_vaddr_t *address)
+{
+    vmm_machine_t *m = vmm_machine_of(s);
+    const bool fixed = (flags & VMM_MREMAP_FIXED) != 0;
+    if (flags & ~(uint32_t)(VMM_MREMAP_MAYMOVE | VMM_MREMAP_FIXED) || flags == VMM_MREMAP_FIXED) return VMM_E_ARGUMENT;
+    if (!vmm_page_aligned(m, va)) return VMM_E_ALIGN;
+    old = vmm_page_up(m, old);
+    bytes = vmm_page_up(m, bytes);
+    if (!bytes || bytes > m->layout.top) return VMM_E_RANGE;
+    if (fixed && (!vmm_page_aligned(m, wish) || wish > m->layout.top - bytes)) return VMM_E_RANGE;
+    if (fixed && va + old > wish && wish + bytes > va) return VMM_E_RANGE;
+    if (fixed && old == bytes) return vmm_mremap_many(m, s, va, bytes, wish, address);
+    return vmm_mremap_one(m, s, va, old, bytes, flags, wish, address);
+}
+
+/* -- madvise, mlock, msync, mincore -- */
+
+/** @cond internal */
+/* What a stretch of one area does with its pages on advice. */
+VMM_OUTLINE vmm_status_t vmm_advise_free(vmm_machine_t *m, vmm_space_t *s, const vmm_area_t *a, vmm_vaddr_t start,
+                                         vmm_vaddr_t end)
+{
+    const vmm_paging_t *p = m->paging;
+    vmm_run_t run;
+    if (a->object || a->flags & (VMM_AREA_LOCKED | VMM_AREA_HUGE)) return VMM_E_ARGUMENT;
+    if (vmm_huge_cut_ends(m, s, start, end)) return VMM_E_NO_FRAME;
+    while (vmm_run_next(m, s, &start, end, &run)) {
+        if (run.level && !vmm_huge_split(m, s, run.va)) {
+            start = run.va;
+            continue;
+        }
+        for (; run.count && !run.level; run.count--, run.entry += p->pte_bytes) {
+            vmm_pte_t pte = vmm_pte_load(p, run.entry);
+            uint32_t number = 0;
+            const unsigned kind = vmm_entry_read(m, pte, &number);
+            vmm_frame_t *f;
+            if (kind == VMM_ENTRY_SLOT) {
+                vmm_entry_put(m, run.entry, 0, 0);
+                vmm_entry_release(m, s, pte, 0);
+            }
+            if ((kind != VMM_ENTRY_PAGE && kind != VMM_ENTRY_PARKED) || number == m->zero_frame) continue;
+            f = vmm_frame_at(m, number);
+            if (vmm_frame_kind(f) != VMM_FRAME_ANON || !p->dirty) continue;
+            if (f->flags & (VMM_FRAME_SWAP | VMM_FRAME_DIRTY) && f->mappings != 1) continue;
+            if (f->flags & VMM_FRAME_SWAP && vmm_slot_at(m, f->index)->count) continue; /* others wait for it there */
+            vmm_frame_leave_slot(m, number);
+            while (kind == VMM_ENTRY_PAGE &&
+                   !vmm_pte_swap(p, run.entry, pte,
+                                 vmm_pte_with(p, vmm_pte_with(p, pte, p->dirty, false), p->accessed, false)))
+                pte = vmm_pte_load(p, run.entry);
+            f->flags = (uint8_t)((f->flags & ~(VMM_FRAME_DIRTY | VMM_FRAME_REFERENCED)) | VMM_FRAME_LAZY);
+        }
+    }
+    return VMM_OK;
+}
+
+VMM_OUTLINE vmm_status_t vmm_advise_need(vmm_machine_t *m, vmm_space_t *s, const vmm_area_t *a, vmm_vaddr_t start,
+                                         vmm_vaddr_t end)
+{
+    const uint64_t page = vmm_page_bytes(m);
+    vmm_run_t run;
+    uint32_t frame = 0;
+    for (; a->object && start < end; start += page) {
+        const uint64_t number = vmm_area_page(m, a, start);
+        const vmm_object_t *o = vmm_object_at(m, a->object);
+        const uint32_t value = number < vmm_object_pages(m, o) ? vmm_index_get(m, &o->pages, (uint32_t)number) : 1;
+        if (value ? !(value & VMM_PAGE_IN_SLOT) : o->options.kind == VMM_OBJECT_SHARED) continue;
+        if (m->frames.free_frames <= m->options.watermark_low) return VMM_OK;
+        (void)vmm_object_load(m, s, a->object, (uint32_t)number, &frame);
+    }
+    while (!a->object && vmm_run_next(m, s, &start, end, &run))
+        for (; run.count; run.count--, run.entry += m->paging->pte_bytes) {
+            uint32_t slot = 0;
+            if (vmm_entry_read(m, vmm_pte_load(m->paging, run.entry), &slot) != VMM_ENTRY_SLOT) continue;
+            if (vmm_slot_at(m, slot)->frame != VMM_NO_FRAME) continue;
+            if (m->frames.free_frames <= m->options.watermark_low) return VMM_OK;
+            (void)vmm_swap_load(m, s, slot, &frame);
+        }
+    return VMM_OK;
+}
+
+/* Flags of a stretch of one area are changed: it is cut out, and merges where it fits then. */
+VMM_OUTLINE vmm_status_t vmm_area_reflag(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t start, vmm_vaddr_t end,
+                                         uint32_t flags)
+{
+    uint32_t number = vmm_area_with(s, start);
+    vmm_status_t status;
+    if (vmm_area_at(m, number)->flags == flags) return VMM_OK;
+    status = vmm_areas_cut(m, s, start, end);
+    if (status) return status;
+    number = vmm_area_with(s, start);
+    vmm_area_count(m, s, vmm_area_at(m, number), false);
+    vmm_area_at(m, number)->flags = flags | (vmm_area_at(m, number)->flags & VMM_AREA_MOVED);
+    vmm_area_count(m, s, vmm_area_at(m, number), true);
+    (void)vmm_area_merge_around(m, s, number, false);
+    return VMM_OK;
+}
+
+/* The flags that an area has after advice. */
+VMM_INLINE uint32_t vmm_advised_flags(uint32_t flags, unsigned advice)
+{
+    const uint32_t reading = VMM_AREA_RANDOM | VMM_AREA_SEQUENTIAL;
+    switch (advice) {
+    case VMM_MADV_NORMAL: return flags & ~reading;
+    case VMM_MADV_RANDOM: return (flags & ~reading) | VMM_AREA_RANDOM;
+    case VMM_MADV_SEQUENTIAL: return (flags & ~reading) | VMM_AREA_SEQUENTIAL;
+    case VMM_MADV_HUGEPAGE: return (flags & ~(uint32_t)VMM_AREA_NEVER_HUGE) | VMM_AREA_ADVISE_HUGE;
+    case VMM_MADV_NOHUGEPAGE: return (flags & ~(uint32_t)VMM_AREA_ADVISE_HUGE) | VMM_AREA_NEVER_HUGE;
+    case VMM_MADV_MERGEABLE: return flags & (VMM_AREA_SHARED | VMM_AREA_HUGE) ? flags : flags | VMM_AREA_MERGEABLE;
+    case VMM_MADV_UNMERGEABLE: return flags & ~(uint32_t)VMM_AREA_MERGEABLE;
+    default: return flags;
+    }
+}
+
+/* Merged pages of a stretch of one area get frames of their own again, as a write would give them. */
+VMM_OUTLINE vmm_status_t vmm_advise_unmerge(vmm_machine_t *m, vmm_space_t *s, uint32_t number, vmm_vaddr_t start,
+                                            vmm_vaddr_t end)
+{
+    vmm_serving_t v;
+    vmm_run_t run;
+    v.m = m;
+    v.s = s;
+    v.number = number;
+    v.area = vmm_area_at(m, number);
+    v.access = VMM_READ;
+    v.level = 0;
+    v.major = false;
+    while (v.area->flags & VMM_AREA_MERGEABLE && vmm_run_next(m, s, &start, end, &run)) {
+        for (v.entry = run.entry; run.count && !run.level; run.count--, v.entry += m->paging->pte_bytes) {
+            uint32_t frame = 0, copy;
+            const unsigned kind = vmm_entry_read(m, vmm_pte_load(m->paging, v.entry), &frame);
+            if (kind != VMM_ENTRY_PAGE && kind != VMM_ENTRY_PARKED) continue;
+            if (vmm_frame_kind(vmm_frame_at(m, frame)) != VMM_FRAME_MERGED) continue;
+            v.va = start - run.count * vmm_page_bytes(m);
+            copy = vmm_serve_copy(&v, frame);
+            if (copy == VMM_NO_FRAME) return VMM_E_NO_FRAME;
+            vmm_page_unmapped(m, s, frame, false);
+            vmm_page_settle(m, frame);
+            (void)vmm_serve_map(&v, copy, false);
+            vmm_flush_stretch(m, s, v.va, vmm_page_bytes(m), VMM_FLUSH_CHANGED);
+        }
+    }
+    return VMM_OK;
+}
+
+VMM_INLINE bool vmm_advice_is_known(const vmm_machine_t *m, unsigned advice)
+{
+    if (advice == VMM_MADV_MERGEABLE || advice == VMM_MADV_UNMERGEABLE) return m->options.merging;
+    return advice <= VMM_MADV_DONTNEED || advice == VMM_MADV_FREE || advice == VMM_MADV_HUGEPAGE ||
+           advice == VMM_MADV_NOHUGEPAGE;
+}
+
+VMM_OUTLINE vmm_status_t vmm_area_advise(vmm_machine_t *m, vmm_space_t *s, uint32_t number, vmm_vaddr_t start,
+                                         vmm_vaddr_t end, unsigned advice)
+{
+    const vmm_area_t *a = vmm_area_at(m, number);
+    switch (advice) {
+    case VMM_MADV_WILLNEED: return vmm_advise_need(m, s, a, start, end);
+    case VMM_MADV_FREE: return vmm_advise_free(m, s, a, start, end);
+    case VMM_MADV_DONTNEED:
+        if (a->flags & VMM_AREA_LOCKED) return VMM_E_ARGUMENT;
+        if (a->flags & VMM_AREA_HUGE) { /* whole huge pages alone, as Linux has it */
+            if (start & (vmm_huge_bytes(m) - 1)) return VMM_E_ARGUMENT;
+            end &= ~(vmm_huge_bytes(m) - 1);
+        }
+        if (vmm_huge_cut_ends(m, s, start, end)) return VMM_E_NO_FRAME;
+        vmm_zap(m, s, start, end);
+        return VMM_OK;
+    case VMM_MADV_UNMERGEABLE: {
+        const vmm_status_t status = vmm_advise_unmerge(m, s, number, start, end);
+        if (status) return status;
+        break;
+    }
+    default: break;
+    }
+    return vmm_area_reflag(m, s, start, end, vmm_advised_flags(a->flags, advice));
+}
+/** @endcond */
+
+/** Tells what a stretch will be used for. Linux's madvise.
+ *  @param s       the space
+ *  @param va      first byte, a multiple of the page size
+ *  @param bytes   length, rounded up to pages; 0 does nothing
+ *  @param advice  enum vmm_advice
+ *  @return VMM_OK; VMM_E_ARGUMENT (EINVAL) for an advice that is none, or that an area cannot take (DONTNEED of a
+ *  locked one or from inside an explicit huge page, FREE of a locked one, an object's, or of explicit huge pages);
+ *  VMM_E_ALIGN, VMM_E_RANGE (EINVAL); VMM_E_NOT_MAPPED (ENOMEM) when there was a hole: the rest was advised;
+ *  VMM_E_LIMIT; VMM_E_NO_FRAME (ENOMEM) when a merged page cannot be had apart, or a huge one be split. O(areas of
+ *  the stretch x log areas + pages). */
+VMM_OUTLINE vmm_status_t vmm_madvise(vmm_space_t *s, vmm_vaddr_t va, uint64_t bytes, unsigned advice)
+{
+    vmm_machine_t *m = vmm_machine_of(s);
+    const uint64_t length = vmm_page_up(m, bytes);
+    const vmm_vaddr_t end = va + length;
+    bool hole = false;
+    if (!vmm_advice_is_known(m, advice)) return VMM_E_ARGUMENT;
+    if (!vmm_page_aligned(m, va)) return VMM_E_ALIGN;
+    if ((bytes && !length) || end < va) return VMM_E_RANGE;
+    while (va < end) {
+        const uint32_t number = vmm_area_after(s, va);
+        const vmm_vaddr_t start = number ? vmm_area_at(m, number)->start : end;
+        vmm_vaddr_t upto;
+        vmm_status_t status;
+        if (start > va) {
+            hole = true;
+            va = start;
+            continue;
+        }
+        upto = vmm_area_at(m, number)->end < end ? vmm_area_at(m, number)->end : end;
+        status = vmm_area_advise(m, s, number, va, upto, advice);
+        if (status) return status;
+        va = upto;
+    }
+    return hole ? VMM_E_NOT_MAPPED : VMM_OK;
+}
+
+/** @cond internal */
+/* Locks or unlocks a stretch, area by area, up to a hole. */
+VMM_OUTLINE vmm_status_t vmm_areas_lock(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t va, vmm_vaddr_t end, bool lock)
+{
+    while (va < end) {
+        const uint32_t number = vmm_area_with(s, va);
+        const uint32_t flags = number ? vmm_area_at(m, number)->flags : 0;
+        const uint32_t becomes = lock ? flags | VMM_AREA_LOCKED : flags & ~(uint32_t)VMM_AREA_LOCKED;
+        vmm_vaddr_t upto, at;
+        vmm_status_t status;
+        vmm_run_t run;
+        if (!number) return VMM_E_NOT_MAPPED;
+        upto = vmm_area_at(m, number)->end < end ? vmm_area_at(m, number)->end : end;
+        status = flags & VMM_AREA_HUGE ? VMM_OK : vmm_area_reflag(m, s, va, upto, becomes);
+        if (status) return status;
+        for (at = va; flags & VMM_AREA_LOCKED && !lock && vmm_run_next(m, s, &at, upto, &run);)
+            for (; run.count; run.count--, run.entry += m->paging->pte_bytes) {
+                uint32_t frame = 0;
+                const unsigned kind = vmm_entry_read(m, vmm_pte_load(m->paging, run.entry), &frame);
+                uint32_t i = UINT32_C(1) << (vmm_level_shift(m->paging, run.level) - m->paging->page_shift);
+                for (; i && (kind == VMM_ENTRY_PAGE || kind == VMM_ENTRY_PARKED); i--) vmm_page_unlock(m, s, frame++);
+            }
+        va = upto;
+    }
+    return VMM_OK;
+}
+
+/* Bytes of a stretch that are locked already. */
+VMM_OUTLINE uint64_t vmm_areas_locked(const vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t va, vmm_vaddr_t end)
+{
+    uint64_t bytes = 0;
+    uint32_t number = vmm_area_after(s, va);
+    for (; number && vmm_area_at(m, number)->start < end; number = vmm_area_next(s, number)) {
+        const vmm_area_t *a = vmm_area_at(m, number);
+        if (a->flags & VMM_AREA_LOCKED) bytes += (a->end < end ? a->end : end) - (a->start > va ? a->start : va);
+    }
+    return bytes;
+}
+
+/* The pages of a stretch, and whether so many may be locked. */
+VMM_OUTLINE vmm_status_t vmm_mlock_range(const vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t *va, uint64_t bytes,
+                                         bool lock, vmm_vaddr_t *end)
+{
+    const uint64_t inside = *va & (vmm_page_bytes(m) - 1), length = vmm_page_up(m, bytes + inside);
+    const uint64_t limit = s->limits.locked & ~(vmm_page_bytes(m) - 1);
+    *va -= inside;
+    *end = *va + length;
+    if (lock && s->limits.locked) {
+        const uint64_t locked = s->stats.locked << m->paging->page_shift;
+        if (length > limit) return VMM_E_LIMIT;
+        if (locked + length > limit && locked + length - vmm_areas_locked(m, s, *va, *end) > limit) return VMM_E_LIMIT;
+    }
+    return *end < *va ? VMM_E_RANGE : VMM_OK;
+}
+/** @endcond */
+
+/** Makes the pages of a stretch present, and keeps them in their frames. Linux's mlock.
+ *  @param s      the space
+ *  @param va     first byte; rounded down to a page
+ *  @param bytes  length, rounded up
+ *  @return VMM_OK; VMM_E_RANGE (EINVAL) when it wraps; VMM_E_NOT_MAPPED (ENOMEM) for a hole or a page that cannot be
+ *  touched: what is before it is locked; VMM_E_LIMIT (ENOMEM) beyond limits.locked; VMM_E_AGAIN (EAGAIN) when frames
+ *  ran out. O(areas x log areas + pages). */
+VMM_OUTLINE vmm_status_t vmm_mlock(vmm_space_t *s, vmm_vaddr_t va, uint64_t bytes)
+{
+    vmm_machine_t *m = vmm_machine_of(s);
+    vmm_vaddr_t end;
+    vmm_status_t status = vmm_mlock_range(m, s, &va, bytes, true, &end);
+    if (status) return status;
+    status = vmm_areas_lock(m, s, va, end, true);
+    if (status) return status;
+    status = vmm_populate(m, s, va, end);
+    if (status == VMM_E_NO_FRAME) return VMM_E_AGAIN;
+    return status == VMM_E_ADDRESS ? VMM_E_NOT_MAPPED : status;
+}
+
+/** Lets the pages of a stretch be taken again. Linux's munlock.
+ *  @param s      the space
+ *  @param va     first byte; rounded down to a page
+ *  @param bytes  length, rounded up
+ *  @return VMM_OK; VMM_E_RANGE; VMM_E_NOT_MAPPED (ENOMEM) for a hole; VMM_E_LIMIT. O(areas x log areas + pages). */
+VMM_OUTLINE vmm_status_t vmm_munlock(vmm_space_t *s, vmm_vaddr_t va, uint64_t bytes)
+{
+    vmm_machine_t *m = vmm_machine_of(s);
+    vmm_vaddr_t end;
+    const vmm_status_t status = vmm_mlock_range(m, s, &va, bytes, false, &end);
+    return status ? status : vmm_areas_lock(m, s, va, end, false);
+}
+
+/** Writes the dirty pages of shared files in a stretch back. Linux's msync.
+ *  @param s      the space
+ *  @param va     first byte, a multiple of the page size
+ *  @param bytes  length, rounded up
+ *  @param flags  enum vmm_msync_flag; ASYNC writes nothing now, as on Linux
+ *  @return VMM_OK; VMM_E_ARGUMENT, VMM_E_ALIGN (EINVAL); VMM_E_NOT_MAPPED (ENOMEM) for a hole, the rest was written;
+ *  VMM_E_BUSY (EBUSY) for INVALIDATE of a locked area; VMM_E_IO when a page could not be written, now or since it was
+ *  last told. O(pages). Calls write_page. */
+VMM_OUTLINE vmm_status_t vmm_msync(vmm_space_t *s, vmm_vaddr_t va, uint64_t bytes, unsigned flags)
+{
+    vmm_machine_t *m = vmm_machine_of(s);
+    const vmm_vaddr_t end = va + vmm_page_up(m, bytes);
+    bool hole = false, failed = false;
+    if (flags & ~7u || (flags & VMM_MS_ASYNC && flags & VMM_MS_SYNC)) return VMM_E_ARGUMENT;
+    if (!vmm_page_aligned(m, va)) return VMM_E_ALIGN;
+    if (end < va) return VMM_E_NOT_MAPPED;
+    while (va < end) {
+        const uint32_t number = vmm_area_after(s, va);
+        const vmm_area_t *a = number ? vmm_area_at(m, number) : NULL;
+        if (!a || a->start >= end) return failed ? VMM_E_IO : VMM_E_NOT_MAPPED;
+        if (a->start > va) {
+            hole = true;
+            va = a->start;
+        }
+        if (flags & VMM_MS_INVALIDATE && a->flags & VMM_AREA_LOCKED) return failed ? VMM_E_IO : VMM_E_BUSY;
+        if (a->object && a->flags & VMM_AREA_SHARED && flags & VMM_MS_SYNC) {
+            vmm_object_t *o = vmm_object_at(m, a->object);
+            const vmm_vaddr_t upto = a->end < end ? a->end : end;
+            (void)vmm_object_clean(m, a->object, vmm_area_page(m, a, va), vmm_area_page(m, a, upto));
+            failed = failed || o->io_error;
+            o->io_error = false;
+        }
+        va = a->end;
+    }
+    if (failed) return VMM_E_IO;
+    return hole ? VMM_E_NOT_MAPPED : VMM_OK;
+}
+
+/** Tells which pages of a stretch are in frames. Linux's mincore.
+ *  @param s       the space
+ *  @param va      first byte, a multiple of the page size
+ *  @param bytes   length, rounded up
+ *  @param pages   receives a byte a page: 1 in a frame, else 0; of objects also those that only the cache has
+ *  @return VMM_OK; VMM_E_ALIGN (EINVAL); VMM_E_NOT_MAPPED (ENOMEM) for a hole. O(pages x levels). */
+VMM_OUTLINE vmm_status_t vmm_mincore(vmm_space_t *s, vmm_vaddr_t va, uint64_t bytes, uint8_t *pages)
+{
+    vmm_machine_t *m = vmm_machine_of(s);
+    const vmm_vaddr_t end = va + vmm_page_up(m, bytes);
+    if (!vmm_page_aligned(m, va)) return VMM_E_ALIGN;
+    if (va > m->layout.top || bytes > m->layout.top - va) return VMM_E_NOT_MAPPED;
+    for (; va < end; va += vmm_page_bytes(m)) {
+        const uint32_t number = vmm_area_with(s, va);
+        uint32_t value = 0;
+        unsigned level, kind = VMM_ENTRY_NONE;
+        const uint8_t *entry;
+        if (!number) return VMM_E_NOT_MAPPED;
+        entry = vmm_entry_find(m, s, va, &level);
+        if (entry) kind = vmm_entry_read(m, vmm_pte_load(m->paging, entry), &value);
+        *pages = kind == VMM_ENTRY_PAGE || kind == VMM_ENTRY_PARKED;
+        if (kind == VMM_ENTRY_SLOT) *pages = vmm_slot_at(m, value)->frame != VMM_NO_FRAME;
+        if (kind == VMM_ENTRY_NONE && vmm_area_at(m, number)->object) {
+            const vmm_area_t *a = vmm_area_at(m, number);
+            const uint64_t page = vmm_area_page(m, a, va);
+            value = page <= UINT32_MAX ? vmm_index_get(m, &vmm_object_at(m, a->object)->pages, (uint32_t)page) : 0;
+            *pages = value && !(value & VMM_PAGE_IN_SLOT);
+        }
+        pages++;
+    }
+    return VMM_OK;
+}
+
+/* -- the program break -- */
+
+/** Moves the program break, the end of the heap. Linux's brk.
+ *  @param s    the space
+ *  @param va   the new break; below brk_start or where it cannot be, nothing is done
+ *  @param now  receives the break as it is then
+ *  @return VMM_OK, or VMM_E_LIMIT or VMM_E_NO_FRAME when it stayed where it was. O(log areas + pages that go). */
+VMM_OUTLINE vmm_status_t vmm_brk(vmm_space_t *s, vmm_vaddr_t va, vmm_vaddr_t *now)
+{
+    vmm_machine_t *m = vmm_machine_of(s);
+    const vmm_vaddr_t to = vmm_page_up(m, va), from = vmm_page_up(m, s->brk);
+    uint32_t number;
+    vmm_area_t a;
+    vmm_status_t status = VMM_OK;
+    *now = s->brk;
+    if (va < s->brk_start || va > m->layout.top) return VMM_E_LIMIT;
+    if (s->limits.data && va - s->brk_start > s->limits.data) return VMM_E_LIMIT;
+    if (to < from) {
+        number = vmm_area_after(s, to);
+        if (!number || vmm_area_at(m, number)->start >= from) return VMM_E_LIMIT;
+        status = vmm_munmap(s, to, from - to);
+    } else if (to > from) {
+        number = vmm_area_after(s, from);
+        if (number && to + vmm_page_bytes(m) > vmm_area_floor(m, vmm_area_at(m, number))) return VMM_E_LIMIT;
+        status = vmm_area_describe(m, VMM_R | VMM_W, VMM_MAP_PRIVATE | VMM_MAP_ANONYMOUS, 0, 0, &a);
+        a.start = from;
+        a.end = to;
+        a.home = from >> m->paging->page_shift;
+        if (s->locks_future) a.flags |= VMM_AREA_LOCKED;
+        if (!vmm_limits_allow(m, s, a.flags, (to - from) >> m->paging->page_shift)) return VMM_E_LIMIT;
+        if (a.flags & VMM_AREA_LOCKED && s->limits.locked &&
+            (s->stats.locked << m->paging->page_shift) + (to - from) > s->limits.locked)
+            return VMM_E_LIMIT;
+        if (!vmm_areas_room(m, s, 1)) return VMM_E_LIMIT;
+        if (vmm_commit(m, (to - from) >> m->paging->page_shift)) return VMM_E_NO_FRAME;
+        m->committed -= (to - from) >> m->paging->page_shift;
+        number = vmm_area_new(m, s, &a);
+        vmm_area_count(m, s, &a, true);
+        if (from > s->brk_start) (void)vmm_area_merge(m, s, vmm_area_previous(s, number), number, 0);
+        if (a.flags & VMM_AREA_LOCKED) (void)vmm_populate(m, s, from, to);
+    }
+    if (status) return status;
+    *now = s->brk = va;
+    vmm_tell(m, VMM_EVENT_BREAK, s, va, 0, 0);
+    return VMM_OK;
+}
+
+/** Moves the program break by a distance, as sbrk does.
+ *  @param s        the space
+ *  @param change   bytes, either way
+ *  @param before   receives the break as it was
+ *  @return as vmm_brk. */
+VMM_OUTLINE vmm_status_t vmm_sbrk(vmm_space_t *s, int64_t change, vmm_vaddr_t *before)
+{
+    vmm_vaddr_t now;
+    *before = s->brk;
+    return change ? vmm_brk(s, s->brk + (uint64_t)change, &now) : VMM_OK;
+}
+
+/* -- access without a processor -- */
+
+/** @cond internal */
+/* Host address of a byte of a space, served if need be; null: a fault that cannot be. */
+VMM_OUTLINE uint8_t *vmm_space_reach(vmm_space_t *s, vmm_vaddr_t va, unsigned access)
+{
+    vmm_machine_t *m = vmm_machine_of(s);
+    const vmm_paging_t *p = m->paging;
+    const vmm_pte_t right = access == VMM_WRITE ? p->write : access == VMM_FETCH ? p->execute : p->read;
+    for (;;) {
+        unsigned level;
+        uint8_t *entry = vmm_entry_find(m, s, va, &level);
+        if (entry) {
+            const vmm_pte_t pte = vmm_pte_load(p, entry);
+            vmm_pte_t marked = vmm_pte_with(p, pte, p->accessed, true);
+            if (access == VMM_WRITE) marked = vmm_pte_with(p, marked, p->dirty, true);
+            if (pte & p->valid && vmm_pte_grants(p, pte, right)) {
+                if (marked != pte && !vmm_pte_swap(p, entry, pte, marked)) continue;
+                return vmm_table_host(m, vmm_pte_paddr(p, pte)) +
+                       (size_t)(va & vmm_low_mask(vmm_level_shift(p, level)));
+            }
+        }
+        if (vmm_fault_serve(s, va, access) != VMM_OK) return NULL;
+    }
+}
+
+VMM_OUTLINE vmm_status_t vmm_space_copy(vmm_space_t *s, vmm_vaddr_t va, uint8_t *data, uint64_t bytes, unsigned access)
+{
+    const uint64_t page = vmm_page_bytes(vmm_machine_of(s));
+    while (bytes) {
+        const uint64_t room = page - (va & (page - 1)), piece = room < bytes ? room : bytes;
+        uint8_t *host = vmm_space_reach(s, va, access);
+        if (!host) return VMM_FAULT;
+        if (access == VMM_WRITE) VMM_COPY(host, data, (size_t)piece);
+        else VMM_COPY(data, host, (size_t)piece);
+        va += piece;
+        data += piece;
+        bytes -= piece;
+    }
+    return VMM_OK;
+}
+/** @endcond */
+
+/** Copies out of a space, whether a processor runs it or not; faults are served.
+ *  @param s      the space
+ *  @param va     virtual address
+ *  @param to     host memory
+ *  @param bytes  how many
+ *  @return VMM_OK, or VMM_FAULT with the reason in s->signal: what lies before s->signal.address was copied. */
+VMM_OUTLINE vmm_status_t vmm_space_read(vmm_space_t *s, vmm_vaddr_t va, void *to, uint64_t bytes)
+{
+    return vmm_space_copy(s, va, (uint8_t *)to, bytes, VMM_READ);
+}
+
+/** Copies into a space, likewise.
+ *  @param s      the space
+ *  @param va     virtual address
+ *  @param from   host memory
+ *  @param bytes  how many
+ *  @return VMM_OK, or VMM_FAULT with the reason in s->signal: what lies before s->signal.address was copied. */
+VMM_OUTLINE vmm_status_t vmm_space_write(vmm_space_t *s, vmm_vaddr_t va, const void *from, uint64_t bytes)
+{
+    return vmm_space_copy(s, va, (uint8_t *)(uintptr_t)from, bytes, VMM_WRITE);
+}
+
+/** Keeps a page in its frame, for a device: it is made present and never taken until vmm_unpin.
+ *  @param s       the space
+ *  @param va      virtual address
+ *  @param access  enum vmm_access: what the device will do
+ *  @param paddr   receives the physical address of the byte
+ *  @return VMM_OK; VMM_FAULT; VMM_E_BUSY when the page is pinned already, or is shared zeros. O(levels). */
+VMM_OUTLINE vmm_status_t vmm_pin(vmm_space_t *s, vmm_vaddr_t va, unsigned access, vmm_paddr_t *paddr)
+{
+    vmm_machine_t *m = vmm_machine_of(s);
+    const uint8_t *host = vmm_space_reach(s, va, access);
+    uint32_t frame;
+    if (!host) return VMM_FAULT;
+    *paddr = m->memory.base + (uint64_t)(host - (const uint8_t *)m->memory.ram);
+    frame = vmm_frame_of(m, *paddr);
+    if (frame == m->zero_frame || vmm_frame_at(m, frame)->flags & VMM_FRAME_PINNED) return VMM_E_BUSY;
+    vmm_frame_at(m, frame)->flags |= VMM_FRAME_PINNED;
+    return VMM_OK;
+}
+
+/** Ends vmm_pin. A page that no space has any more is let go.
+ *  @param m      the machine
+ *  @param paddr  as vmm_pin told
+ *  @return VMM_OK, or VMM_E_NOT_MAPPED when no page is pinned there. */
+VMM_OUTLINE vmm_status_t vmm_unpin(vmm_machine_t *m, vmm_paddr_t paddr)
+{
+    const uint32_t frame = vmm_frame_of(m, paddr);
+    if (paddr < m->memory.base || frame >= m->frame_count) return VMM_E_NOT_MAPPED;
+    if (!(vmm_frame_at(m, frame)->flags & VMM_FRAME_PINNED)) return VMM_E_NOT_MAPPED;
+    vmm_frame_at(m, frame)->flags &= (uint8_t)~VMM_FRAME_PINNED;
+    vmm_page_settle(m, frame);
+    return VMM_OK;
+}
+
+/* -- machine -- */
+
+/** @cond internal */
+#define VMM_OR(value, otherwise) ((value) ? (value) : (otherwise))
+
+/* Room in a block that is being laid out. */
+VMM_INLINE uint64_t vmm_plan(uint64_t *bytes, uint64_t more)
+{
+    const uint64_t at = *bytes;
+    *bytes += (more + 63) & ~UINT64_C(63);
+    return at;
+}
+
+VMM_INLINE void vmm_plan_pool(vmm_pool_t *pool, uint64_t *bytes, size_t record, uint64_t count)
+{
+    VMM_SET(pool, 0, sizeof *pool);
+    pool->bytes = (uint32_t)record;
+    pool->count = (uint32_t)count;
+    pool->offset = vmm_plan(bytes, (uint64_t)record * count);
+}
+
+/* Lays a machine out: defaults of its options, and where everything lies. */
+VMM_OUTLINE void vmm_machine_plan(vmm_machine_t *m, const vmm_machine_options_t *options)
+{
+    vmm_machine_options_t *o = &m->options;
+    const uint64_t frames = options->memory->size >> options->paging->page_shift;
+    uint64_t sets, least;
+    VMM_SET(m, 0, sizeof *m);
+    *o = *options;
+    if (!o->replacement) o->replacement = &vmm_replace_two_lists;
+    o->overcommit_ratio = VMM_OR(o->overcommit_ratio, 50);
+    o->spaces = VMM_OR(o->spaces, 64);
+    o->areas = VMM_OR(o->areas, 64 * o->spaces);
+    o->areas_of_space = VMM_OR(o->areas_of_space, 65530);
+    o->objects = VMM_OR(o->objects, 64);
+    o->nodes = VMM_OR(o->nodes, (uint32_t)(frames / 8 + 4 * (uint64_t)o->objects));
+    least = frames / 64 < 4 ? 4 : frames / 64;
+    o->watermark_min = VMM_OR(o->watermark_min, (uint32_t)least);
+    o->watermark_low = VMM_OR(o->watermark_low, o->watermark_min + (o->watermark_min + 3) / 4);
+    o->watermark_high = VMM_OR(o->watermark_high, o->watermark_min + (o->watermark_min + 1) / 2);
+    o->tick = VMM_OR(o->tick, 64);
+    if (!o->replacement->ghosts) o->ghosts = 0;
+    else o->ghosts = VMM_OR(o->ghosts, (uint32_t)frames);
+    sets = o->local ? 1 + (uint64_t)o->spaces : 1;
+    m->frame_count = (uint32_t)frames;
+    m->bytes = (sizeof *m + 63) & ~(size_t)63;
+    m->frame_offset = vmm_plan(&m->bytes, frames * sizeof(vmm_frame_t));
+    m->age_offset = vmm_plan(&m->bytes, frames);
+    m->set_offset = o->local ? vmm_plan(&m->bytes, frames * 2) : 0;
+    m->slot_offset = vmm_plan(&m->bytes, o->slots * (uint64_t)sizeof(vmm_slot_t));
+    m->ghost_offset = vmm_plan(&m->bytes, sets * o->ghosts * 16);
+    for (m->merge_buckets = 16; o->merging && m->merge_buckets < frames / 2;) m->merge_buckets *= 2;
+    m->merge_offset = o->merging ? vmm_plan(&m->bytes, (2 * (uint64_t)m->merge_buckets + frames) * 4) : 0;
+    vmm_plan_pool(&m->spaces, &m->bytes, sizeof(vmm_space_t), o->spaces);
+    vmm_plan_pool(&m->kins, &m->bytes, sizeof(vmm_kin_t), (uint64_t)o->spaces + 1);
+    vmm_plan_pool(&m->areas, &m->bytes, sizeof(vmm_area_t), o->areas);
+    vmm_plan_pool(&m->objects, &m->bytes, sizeof(vmm_object_t), o->objects);
+    vmm_plan_pool(&m->tree_nodes, &m->bytes, sizeof(vmm_tree_node_t), VMM_TREE_NODES((uint64_t)o->areas, o->spaces));
+    vmm_plan_pool(&m->index_nodes, &m->bytes, sizeof(vmm_index_node_t), o->nodes);
+}
+
+VMM_OUTLINE vmm_status_t vmm_machine_check_options(const vmm_machine_options_t *o)
+{
+    const vmm_paging_t *p = o->paging;
+    const vmm_layout_t *lay = o->layout;
+    uint64_t frames;
+    unsigned level;
+    if (!o->memory || !p || vmm_paging_check(p)) return VMM_E_ARGUMENT;
+    if (!lay) lay = vmm_layout_of(p);
+    if (!lay) return VMM_E_ARGUMENT;
+    if (o->spaces > 0xffff || o->overcommit > VMM_OVERCOMMIT_NEVER || o->huge > VMM_HUGE_ALWAYS || o->asid_bits > 16)
+        return VMM_E_ARGUMENT;
+    if (vmm_mem_check(o->memory, p)) return vmm_mem_check(o->memory, p);
+    if ((o->fault_around & (o->fault_around - 1)) || (o->read_ahead & (o->read_ahead - 1)) ||
+        (o->swap_cluster & (o->swap_cluster - 1)))
+        return VMM_E_ARGUMENT;
+    frames = o->memory->size >> p->page_shift;
+    if (frames < 16 || frames >> 31 || o->slots >> 30) return VMM_E_RANGE;
+    if (p->pte_bytes < 8 &&
+        ((frames << 2) >> (8 * p->pte_bytes) || (((uint64_t)o->slots + 1) << 2) >> (8 * p->pte_bytes)))
+        return VMM_E_RANGE;
+    for (level = 0; level + 1u < p->levels; level++)
+        if (p->index_bits[level] > 15) return VMM_E_RANGE;
+    if (!vmm_canonical(p, lay->top - 1) || lay->lowest >= lay->top || lay->mmap_low >= lay->mmap_high ||
+        lay->mmap_high > lay->top)
+        return VMM_E_RANGE;
+    return VMM_OK;
+}
+
+/* Tables of the kernel half, taken for good. */
+VMM_OUTLINE int vmm_kernel_take(void *user, uint64_t bytes, vmm_paddr_t *table)
+{
+    vmm_machine_t *m = (vmm_machine_t *)user;
+    const uint32_t frame = vmm_frame_alloc(m, vmm_frames_order_of(&m->frames, bytes), VMM_FRAME_FIXED);
+    *table = vmm_frame_paddr(m, frame);
+    return frame == VMM_NO_FRAME;
+}
+
+/* The kernel's map of all RAM, which every space has in its upper half. */
+VMM_OUTLINE vmm_status_t vmm_kernel_build(vmm_machine_t *m)
+{
+    const uint32_t flags = VMM_R | VMM_W | VMM_X | VMM_A | VMM_D | (m->paging->global ? (uint32_t)VMM_G : 0u);
+    vmm_tables_t tables;
+    vmm_status_t status;
+    if (!m->layout.direct) return VMM_OK;
+    VMM_SET(&tables, 0, sizeof tables);
+    tables.memory = &m->memory;
+    tables.take = vmm_kernel_take;
+    tables.user = m;
+    status = vmm_pt_create(m->paging, &tables);
+    if (status == VMM_OK)
+        status = vmm_pt_map(m->paging, &tables, m->layout.direct, m->memory.base, m->memory.size, flags);
+    m->kernel_root = tables.root;
+    return status;
+}
+
+VMM_INLINE void vmm_resident_init(vmm_resident_t *set, const vmm_replacement_t *policy, uint32_t number)
+{
+    uint32_t i;
+    VMM_SET(set, 0, sizeof *set);
+    set->policy = policy;
+    set->number = number;
+    set->hand = VMM_NO_FRAME;
+    for (i = 0; i < VMM_RESIDENT_LISTS; i++) set->list[i].first = set->list[i].last = VMM_NO_FRAME;
+}
+/** @endcond */
+
+/** How many bytes the block of a machine takes, and the buddy's records behind it.
+ *  @param options  as vmm_machine_create will get them
+ *  @return bytes, or 0 when they are refused there. */
+VMM_OUTLINE uint64_t vmm_machine_bytes(const vmm_machine_options_t *options)
+{
+    vmm_machine_t m;
+    if (vmm_machine_check_options(options)) return 0;
+    vmm_machine_plan(&m, options);
+    return m.bytes + VMM_FRAMES_BYTES((uint64_t)m.frame_count);
+}
+
+/** Makes a machine: every frame free but one of zeros and the kernel half's tables.
+ *  @param block    memory for all records, aligned to 8; its first bytes are the machine
+ *  @param bytes    its size, at least vmm_machine_bytes(options)
+ *  @param options  copied; what it points to stays the caller's
+ *  @param machine  receives the machine
+ *  @return VMM_OK; VMM_E_ARGUMENT when a pointer is null, the block too small, or an option is none; VMM_E_ALIGN;
+ *  VMM_E_RANGE for fewer than 16 or more than 2^31 frames, more frames or slots than an entry can name, tables (but the
+ *  root) of more than 2^15 entries, or a layout outside the address space; VMM_E_NO_FRAME when the kernel half does not
+ *  fit. O(block). */
+VMM_OUTLINE vmm_status_t vmm_machine_create(void *block, uint64_t bytes, const vmm_machine_options_t *options,
+                                            vmm_machine_t **machine)
+{
+    vmm_machine_t *m = (vmm_machine_t *)block;
+    uint32_t i;
+    vmm_status_t status;
+    if (!block || !options || bytes > SIZE_MAX) return VMM_E_ARGUMENT;
+    status = vmm_machine_check_options(options);
+    if (status) return status;
+    if ((uintptr_t)block & 7) return VMM_E_ALIGN;
+    if (bytes < vmm_machine_bytes(options)) return VMM_E_ARGUMENT;
+    vmm_machine_plan(m, options);
+    VMM_SET(vmm_machine_part(m, sizeof *m), 0, (size_t)(m->bytes - sizeof *m));
+    m->memory = *options->memory;
+    m->paging = options->paging;
+    m->layout = *(options->layout ? options->layout : vmm_layout_of(m->paging));
+    m->options.memory = NULL;
+    m->options.layout = NULL;
+    m->asid_generation = 1;
+    m->asid_next = 1;
+    status = vmm_frames_init(&m->frames, m->memory.base, m->paging->page_shift, m->frame_count,
+                             vmm_machine_part(m, m->bytes), bytes - m->bytes);
+    if (status) return status;
+    vmm_resident_init(&m->resident, m->options.replacement, 0);
+    for (i = 0; i < m->options.slots; i++) vmm_slot_at(m, i)->frame = VMM_NO_FRAME;
+    m->zero_frame = vmm_frame_alloc(m, 0, VMM_FRAME_FIXED);
+    VMM_SET(vmm_frame_host(m, m->zero_frame), 0, (size_t)vmm_page_bytes(m));
+    *machine = m;
+    return vmm_kernel_build(m);
+}
+
+/* -- spaces -- */
+
+/** @cond internal */
+VMM_INLINE void vmm_kin_join(vmm_machine_t *m, vmm_space_t *s, uint32_t number)
+{
+    vmm_kin_t *kin = vmm_kin_at(m, number);
+    s->kin = number;
+    if (kin->count++ == 0) {
+        kin->first = s->kin_next = s->kin_previous = s->number;
+        return;
+    }
+    s->kin_next = kin->first;
+    s->kin_previous = vmm_space_at(m, kin->first)->kin_previous;
+    vmm_space_at(m, s->kin_previous)->kin_next = s->number;
+    vmm_space_at(m, kin->first)->kin_previous = s->number;
+}
+
+VMM_INLINE void vmm_kin_leave(vmm_machine_t *m, vmm_space_t *s)
+{
+    vmm_kin_t *kin = vmm_kin_at(m, s->kin);
+    vmm_space_at(m, s->kin_previous)->kin_next = s->kin_next;
+    vmm_space_at(m, s->kin_next)->kin_previous = s->kin_previous;
+    kin->first = s->kin_next;
+    if (--kin->count == 0) vmm_pool_give(m, &m->kins, s->kin);
+}
+
+/* A space with an empty table, of no kin yet. Null: no record or frame. */
+VMM_OUTLINE vmm_space_t *vmm_space_new(vmm_machine_t *m)
+{
+    const unsigned top = m->paging->levels - 1u;
+    const uint32_t number = vmm_pool_take(m, &m->spaces);
+    vmm_space_t *s;
+    uint32_t frame;
+    if (!number) return NULL;
+    s = vmm_space_at(m, number);
+    VMM_SET(s, 0, sizeof *s);
+    s->offset = (uint64_t)((uintptr_t)s - (uintptr_t)m);
+    s->number = number;
+    s->brk_start = s->brk = m->layout.text;
+    vmm_resident_init(&s->resident, m->options.replacement, number);
+    if (m->set_offset) VMM_SET(vmm_ghosts_of(m, &s->resident), 0, (size_t)m->options.ghosts * 16);
+    frame = vmm_table_need(m, s, top);
+    if (frame == VMM_NO_FRAME) {
+        s->number = 0;
+        vmm_pool_give(m, &m->spaces, number);
+        return NULL;
+    }
+    s->root = vmm_frame_paddr(m, frame);
+    if (m->kernel_root) {
+        const size_t half = (size_t)vmm_table_bytes(m->paging, top) / 2;
+        VMM_COPY(vmm_table_host(m, s->root) + half, vmm_table_host(m, m->kernel_root) + half, half);
+    }
+    return s;
+}
+
+/* Unmaps everything and begins anew: for exec, and for the end. */
+VMM_OUTLINE void vmm_space_clear(vmm_machine_t *m, vmm_space_t *s)
+{
+    uint32_t number;
+    while ((number = vmm_area_first(s)) != 0) {
+        const vmm_area_t a = *vmm_area_at(m, number);
+        vmm_areas_drop(m, s, a.start, a.end);
+    }
+}
+
+/* Local replacement: pages in the set of a space that ends, which others have still, are nobody's. */
+VMM_OUTLINE void vmm_resident_disband(vmm_machine_t *m, const vmm_space_t *s)
+{
+    unsigned list;
+    for (list = 0; list < VMM_RESIDENT_LISTS; list++)
+        while (s->resident.list[list].first != VMM_NO_FRAME) {
+            const uint32_t frame = s->resident.list[list].first;
+            vmm_resident_leave(m, frame);
+            vmm_resident_enter(m, NULL, frame);
+        }
+}
+/** @endcond */
+
+/** Makes an empty space.
+ *  @param m      the machine
+ *  @param space  receives it; its address is good until vmm_exit
+ *  @return VMM_OK, or VMM_E_NO_FRAME when there are options.spaces already or no frame is left for its table. O(1). */
+VMM_OUTLINE vmm_status_t vmm_space_create(vmm_machine_t *m, vmm_space_t **space)
+{
+    vmm_space_t *s = vmm_space_new(m);
+    if (!s) return VMM_E_NO_FRAME;
+    vmm_kin_join(m, s, vmm_pool_take(m, &m->kins)); /* one more kin than spaces: never lacking */
+    vmm_tell(m, VMM_EVENT_CREATE, s, 0, 0, 0);
+    *space = s;
+    return VMM_OK;
+}
+
+/** Unmaps everything of a space, which is nobody's kin then: what exec begins with.
+ *  @param s  the space
+ *  O(areas + pages). May call write_page. */
+VMM_OUTLINE void vmm_space_empty(vmm_space_t *s)
+{
+    vmm_machine_t *m = vmm_machine_of(s);
+    const uint32_t kin = vmm_pool_take(m, &m->kins);
+    vmm_space_clear(m, s);
+    vmm_kin_leave(m, s);
+    vmm_kin_join(m, s, kin);
+    s->brk_start = s->brk = m->layout.text;
+}
+
+/** Ends a space: everything is unmapped, its tables and its record are given back. No processor runs it any more.
+ *  @param s  the space; gone afterwards
+ *  O(areas + pages). May call write_page. */
+VMM_OUTLINE void vmm_exit(vmm_space_t *s)
+{
+    vmm_machine_t *m = vmm_machine_of(s);
+    const uint32_t number = s->number;
+    uint32_t i;
+    vmm_tell(m, VMM_EVENT_EXIT, s, 0, 0, 0);
+    vmm_space_clear(m, s);
+    vmm_resident_disband(m, s);
+    for (i = 0; i < m->cpus; i++)
+        if (m->cpu[i].space == number) m->cpu[i].space = 0;
+    vmm_kin_leave(m, s);
+    vmm_table_free(m, s, vmm_frame_of(m, s->root), m->paging->levels - 1u);
+    s->number = 0;
+    vmm_pool_give(m, &m->spaces, number);
+}
+
+/** A processor that may run spaces from now on.
+ *  @param m       the machine
+ *  @param cpu     copied; see vmm_cpu_t. NAME_attach does it for an MMU of VMM_MMU
+ *  @param number  receives which it is
+ *  @return VMM_OK; VMM_E_ARGUMENT when one of its functions is null; VMM_E_RANGE when there are VMM_MACHINE_CPUS. */
+VMM_OUTLINE vmm_status_t vmm_machine_attach(vmm_machine_t *m, const vmm_cpu_t *cpu, uint32_t *number)
+{
+    if (m->cpus == VMM_MACHINE_CPUS) return VMM_E_RANGE;
+    if (!cpu->install || !cpu->flush || !cpu->flush_all) return VMM_E_ARGUMENT;
+    *number = m->cpus++;
+    m->cpu[*number] = *cpu;
+    m->cpu[*number].number = *number;
+    m->cpu[*number].space = 0;
+    m->cpu[*number].generation = 0;
+    return VMM_OK;
+}
+
+/** Makes a processor run a space. With ASIDs nothing is flushed until they run out.
+ *  @param s    the space
+ *  @param cpu  number of the processor
+ *  @return VMM_OK, or VMM_E_RANGE for a processor that is not attached. O(1). Calls install, and flush_all at times. */
+VMM_OUTLINE vmm_status_t vmm_space_switch(vmm_space_t *s, uint32_t cpu)
+{
+    vmm_machine_t *m = vmm_machine_of(s);
+    vmm_cpu_t *c;
+    bool flush;
+    if (cpu >= m->cpus) return VMM_E_RANGE;
+    c = &m->cpu[cpu];
+    if (c->space == s->number && s->asid_generation == m->asid_generation) return VMM_OK;
+    m->stats.switches++;
+    if (s->asid_generation != m->asid_generation) {
+        if (m->options.asid_bits && m->asid_next >> m->options.asid_bits) {
+            m->asid_generation++;
+            m->asid_next = 1;
+        }
+        s->asid = m->options.asid_bits ? m->asid_next++ : 0;
+        s->asid_generation = m->asid_generation;
+    }
+    flush = !m->options.asid_bits || c->generation != m->asid_generation;
+    if (!m->options.asid_bits && c->space) vmm_space_at(m, c->space)->ran_on &= ~(UINT32_C(1) << cpu);
+    if (flush) {
+        m->stats.switch_flushes++;
+        c->generation = m->asid_generation;
+    }
+    c->space = s->number;
+    s->ran_on |= UINT32_C(1) << cpu;
+    c->install(c->mmu, s->root, (uint16_t)s->asid);
+    if (flush) c->flush_all(c->mmu);
+    vmm_tell(m, VMM_EVENT_SWITCH, s, 0, 0, s->asid);
+    return VMM_OK;
+}
+
+/** The space that a processor runs.
+ *  @param m    the machine
+ *  @param cpu  number of the processor
+ *  @return the space, or null when it runs none. */
+VMM_INLINE vmm_space_t *vmm_space_running(const vmm_machine_t *m, uint32_t cpu)
+{
+    return cpu < m->cpus && m->cpu[cpu].space ? vmm_space_at(m, m->cpu[cpu].space) : NULL;
+}
+
+/* -- fork -- */
+
+/** @cond internal */
+/* What a stretch of entries adds to the counts of a space. */
+typedef struct vmm_fork_sum {
+    uint64_t anon, file, shared;
+} vmm_fork_sum_t;
+
+/* Counts an entry more for a page that is not a plain anonymous one. Returns whether it is counted as anonymous. */
+VMM_OUTLINE bool vmm_fork_count(const vmm_machine_t *m, vmm_frame_t *f, vmm_fork_sum_t *sum)
+{
+    const bool cache = vmm_frame_kind(f) == VMM_FRAME_CACHE, shared = vmm_frame_is_shared_memory(m, f);
+    if (f == vmm_frame_at(m, m->zero_frame)) return false;
+    sum->file += cache && !shared;
+    sum->shared += shared;
+    f->mappings++;
+    return !cache;
+}
+
+/* Entries so far ahead of the one that is copied tell which records will be wanted: those of a large space are in no
+ * cache, and where they go on in another page no processor foresees it. */
+#define VMM_FORK_AHEAD 40
+
+/* Fetches the records of eight frames. */
+VMM_INLINE void vmm_fork_foresee(const vmm_machine_t *m, uint32_t frame)
+{
+    const uint8_t *at;
+    if (frame > m->frame_count || m->frame_count - frame < 8) return;
+    at = (const uint8_t *)vmm_frame_at(m, frame);
+    __builtin_prefetch(at, 1);
+    __builtin_prefetch(at + 64, 1);
+    __builtin_prefetch(at + 128, 1);
+}
+
+/* Copies the leading entries of a stretch that map pages, at most `count`; private ones lose the right to write on both
+ * sides. Returns how many: the next one is something else, or its frame has no mapping left to give. What changes in
+ * each round is kept in registers: entries may be anywhere, so that a compiler would store it each time. */
+VMM_INLINE uint64_t vmm_fork_pages(vmm_machine_t *m, const vmm_paging_t *p, unsigned bytes, uint8_t *from, uint8_t *to,
+                                   uint64_t count, bool private_area, vmm_fork_sum_t *sum)
+{
+    const vmm_pte_t valid = p->valid, write = private_area ? p->write : 0, ppn_mask = vmm_low_mask(p->ppn_bits);
+    const vmm_pte_t cleared = write & p->inverted, accessed = p->inverted & p->accessed ? 0 : p->accessed;
+    const unsigned lsb = p->ppn_lsb;
+    const uint32_t base = (uint32_t)(m->memory.base >> p->page_shift);
+    vmm_frame_t *const frames = vmm_frame_at(m, 0);
+    uint64_t i, others = 0;
+    for (i = 0; i < count; i++, from += bytes, to += bytes) {
+        const vmm_pte_t pte = vmm_entry_load(from, bytes), becomes = (pte & ~write) | cleared;
+        vmm_frame_t *const f = &frames[(uint32_t)((pte >> lsb) & ppn_mask) - base];
+        if (VMM_UNLIKELY(!(pte & valid))) break;
+        if (i % 8 == 0 && i + VMM_FORK_AHEAD < count) {
+            const vmm_pte_t later = vmm_entry_load(from + (size_t)VMM_FORK_AHEAD * bytes, bytes);
+            vmm_fork_foresee(m, (uint32_t)((later >> lsb) & ppn_mask) - base);
+            __builtin_prefetch(to + (size_t)VMM_FORK_AHEAD * bytes, 1);
+        }
+        if (VMM_UNLIKELY(f->mappings == UINT16_MAX)) break;
+        if (VMM_LIKELY(vmm_frame_kind(f) == VMM_FRAME_ANON)) {
+            f->mappings++;
+            f->flags &= (uint8_t)~VMM_FRAME_EXCLUSIVE;
+        } else if (!vmm_fork_count(m, f, sum)) {
+            others++;
+        }
+        if (becomes != pte) {
+            if (VMM_UNLIKELY(f->flags & VMM_FRAME_SWAP) && !vmm_pte_swap(p, from, pte, becomes))
+                f->flags |= VMM_FRAME_DIRTY; /* a processor marked it meanwhile; without a slot it counts as dirty */
+            vmm_entry_store(from, becomes, bytes);
+        }
+        vmm_entry_store(to, becomes & ~accessed, bytes);
+    }
+    sum->anon += i - others;
+    return i;
+}
+
+/* Whether all that matters here is as in Sv39: in Sv48 and Sv57 it is. */
+VMM_INLINE bool vmm_fork_as_sv39(const vmm_paging_t *p)
+{
+    const vmm_paging_t *const q = &vmm_sv39;
+    return p->pte_bytes == q->pte_bytes && p->page_shift == q->page_shift && p->ppn_lsb == q->ppn_lsb &&
+           p->ppn_bits == q->ppn_bits && p->valid == q->valid && p->write == q->write && p->accessed == q->accessed &&
+           p->inverted == q->inverted;
+}
+
+VMM_OUTLINE uint64_t vmm_fork_pages_sv39(vmm_machine_t *m, uint8_t *from, uint8_t *to, uint64_t count,
+                                         bool private_area, vmm_fork_sum_t *sum)
+{
+    return vmm_fork_pages(m, &vmm_sv39, 8, from, to, count, private_area, sum);
+}
+
+VMM_OUTLINE uint64_t vmm_fork_pages_8(vmm_machine_t *m, uint8_t *from, uint8_t *to, uint64_t count, bool private_area,
+                                      vmm_fork_sum_t *sum)
+{
+    return vmm_fork_pages(m, m->paging, 8, from, to, count, private_area, sum);
+}
+
+VMM_OUTLINE uint64_t vmm_fork_pages_any(vmm_machine_t *m, uint8_t *from, uint8_t *to, uint64_t count, bool private_area,
+                                        vmm_fork_sum_t *sum)
+{
+    return vmm_fork_pages(m, m->paging, m->paging->pte_bytes, from, to, count, private_area, sum);
+}
+
+/* One entry that maps no page of its own: nothing, parked, or a slot. */
+VMM_OUTLINE vmm_status_t vmm_fork_entry(vmm_machine_t *m, vmm_space_t *child, uint8_t *from, uint8_t *to)
+{
+    const vmm_pte_t pte = vmm_pte_load(m->paging, from);
+    uint32_t number = 0;
+    switch (vmm_entry_read(m, pte, &number)) {
+    case VMM_ENTRY_NONE: break;
+    case VMM_ENTRY_SLOT:
+        if (vmm_slot_at(m, number)->count == UINT16_MAX) return VMM_E_LIMIT;
+        vmm_slot_at(m, number)->count++;
+        if (vmm_slot_at(m, number)->frame != VMM_NO_FRAME)
+            vmm_frame_at(m, vmm_slot_at(m, number)->frame)->flags &= (uint8_t)~VMM_FRAME_EXCLUSIVE;
+        child->stats.swapped++;
+        break;
+    default:
+        if (vmm_frame_at(m, number)->mappings == UINT16_MAX) return VMM_E_LIMIT;
+        vmm_frame_at(m, number)->flags &= (uint8_t)~VMM_FRAME_EXCLUSIVE;
+        vmm_page_mapped(m, child, number);
+        break;
+    }
+    vmm_pte_store(m->paging, to, pte);
+    return VMM_OK;
+}
+
+/* Where the copies of a stretch of small entries go. A table of which all entries will be written is not cleared first:
+ * that would be another way through memory that is in no cache. Null: no frame for a table. */
+VMM_OUTLINE uint8_t *vmm_fork_place(vmm_machine_t *m, const vmm_space_t *parent, vmm_space_t *child,
+                                    const vmm_run_t *run, vmm_vaddr_t va)
+{
+    const vmm_paging_t *p = m->paging;
+    unsigned level;
+    uint8_t *entry;
+    uint32_t frame;
+    if (p->levels < 2 || run->count >> p->index_bits[0] == 0) return vmm_entry_need(m, child, va, &level);
+    entry = vmm_entry_make(m, child, va, 1, &level);
+    if (!entry || parent->killed) return NULL;
+    if (vmm_pte_load(p, entry) || m->frames.free_frames <= m->options.watermark_low)
+        return vmm_entry_need(m, child, va, &level);
+    frame = vmm_table_raw(m, child, 0);
+    if (frame == VMM_NO_FRAME) return vmm_entry_need(m, child, va, &level);
+    vmm_entry_put(m, entry, 1, vmm_pte_pointer(p, vmm_frame_paddr(m, frame)));
+    return vmm_frame_host(m, frame);
+}
+
+/* Copies a stretch of small entries into one of the child's, of which nothing was used yet. */
+VMM_OUTLINE vmm_status_t vmm_fork_run(vmm_machine_t *m, vmm_space_t *child, const vmm_run_t *run, uint8_t *to,
+                                      bool private_area)
+{
+    const unsigned bytes = m->paging->pte_bytes;
+    const bool as_sv39 = vmm_fork_as_sv39(m->paging);
+    vmm_fork_sum_t sum = {0, 0, 0};
+    vmm_frame_t *table = vmm_table_of(m, to, 0);
+    uint8_t *from = run->entry;
+    uint64_t left = run->count, entries = 0;
+    vmm_status_t status = VMM_OK;
+    while (left && status == VMM_OK) {
+        uint64_t done = as_sv39      ? vmm_fork_pages_sv39(m, from, to, left, private_area, &sum)
+                        : bytes == 8 ? vmm_fork_pages_8(m, from, to, left, private_area, &sum)
+                                     : vmm_fork_pages_any(m, from, to, left, private_area, &sum);
+        entries += done;
+        from += done * bytes;
+        to += done * bytes;
+        left -= done;
+        for (; left && status == VMM_OK && !(vmm_pte_load(m->paging, from) & m->paging->valid); left--) {
+            status = vmm_fork_entry(m, child, from, to);
+            if (status) break;
+            entries += vmm_pte_load(m->paging, to) != 0;
+            from += bytes;
+            to += bytes;
+            done++;
+        }
+        if (!done) status = VMM_E_LIMIT; /* a frame that is mapped as often as can be counted */
+    }
+    if (status) VMM_SET(to, 0, (size_t)left * bytes);
+    table->mappings = (uint16_t)(table->mappings + entries);
+    child->stats.anon += sum.anon;
+    child->stats.file += sum.file;
+    child->stats.shared += sum.shared;
+    return status;
+}
+
+/* A huge leaf is shared as it is: who writes splits it. */
+VMM_OUTLINE vmm_status_t vmm_fork_huge(vmm_machine_t *m, const vmm_space_t *parent, vmm_space_t *child,
+                                       const vmm_run_t *run)
+{
+    const vmm_paging_t *p = m->paging;
+    const uint64_t count = UINT64_C(1) << (vmm_level_shift(p, run->level) - p->page_shift);
+    unsigned level;
+    uint64_t i;
+    uint32_t first;
+    vmm_pte_t pte;
+    uint8_t *to = vmm_entry_make(m, child, run->va, run->level, &level);
+    if (!to || parent->killed) return VMM_E_NO_FRAME; /* for that very table: run->entry is gone */
+    pte = vmm_pte_with(p, vmm_pte_load(p, run->entry), p->write, false);
+    if (!vmm_pte_is_leaf(p, pte, run->level)) return VMM_E_BUSY; /* split by reclaim, for that very table */
+    first = vmm_frame_of(m, vmm_pte_paddr(p, pte));
+    for (i = 0; i < count; i++)
+        if (vmm_frame_at(m, first + (uint32_t)i)->mappings == UINT16_MAX) return VMM_E_LIMIT;
+    vmm_pte_store(p, run->entry, pte);
+    vmm_entry_put(m, to, level, pte);
+    for (i = 0; i < count; i++) {
+        vmm_frame_at(m, first + (uint32_t)i)->flags &= (uint8_t)~VMM_FRAME_EXCLUSIVE;
+        vmm_page_mapped(m, child, first + (uint32_t)i);
+    }
+    child->stats.huge++;
+    return VMM_OK;
+}
+
+/* The pages of one area. Those that a fault would find again without loss are left to it, as Linux does. */
+VMM_OUTLINE vmm_status_t vmm_fork_area(vmm_machine_t *m, vmm_space_t *parent, vmm_space_t *child, const vmm_area_t *a)
+{
+    vmm_vaddr_t va = a->start;
+    vmm_run_t run;
+    if (!a->anon) return VMM_OK;
+    while (vmm_run_next(m, parent, &va, a->end, &run)) {
+        vmm_status_t status;
+        uint8_t *to;
+        if (run.level) {
+            status = vmm_fork_huge(m, parent, child, &run);
+            if (status == VMM_E_BUSY) {
+                va = run.va;
+                continue;
+            }
+        } else {
+            to = vmm_fork_place(m, parent, child, &run, va - run.count * vmm_page_bytes(m));
+            if (parent->killed) return VMM_E_NO_FRAME; /* for that very table: run.entry is gone */
+            status = to ? vmm_fork_run(m, child, &run, to, !(a->flags & VMM_AREA_SHARED)) : VMM_E_NO_FRAME;
+        }
+        if (status) return status;
+    }
+    vmm_flush_stretch(m, parent, a->start, a->end - a->start, VMM_FLUSH_CHANGED);
+    return VMM_OK;
+}
+
+/* The areas, as the child has them. */
+VMM_OUTLINE vmm_status_t vmm_fork_areas(vmm_machine_t *m, vmm_space_t *parent, vmm_space_t *child)
+{
+    uint32_t number;
+    for (number = vmm_area_first(parent); number; number = vmm_area_next(parent, number)) {
+        vmm_area_t a = *vmm_area_at(m, number);
+        vmm_status_t status;
+        a.flags &= ~(uint32_t)VMM_AREA_LOCKED;
+        if (a.anon && !(a.flags & VMM_AREA_SHARED)) {
+            a.anon = ++m->anon_ids;
+            a.flags |= VMM_AREA_CLONED;
+        }
+        if (!vmm_areas_room(m, child, 1)) return VMM_E_LIMIT;
+        if (a.flags & VMM_AREA_ACCOUNT) {
+            if (vmm_commit(m, vmm_area_pages(m, &a))) return VMM_E_NO_FRAME;
+            m->committed -= vmm_area_pages(m, &a); /* counted with the area below */
+        }
+        (void)vmm_area_new(m, child, &a);
+        vmm_area_count(m, child, &a, true);
+        status = vmm_fork_area(m, parent, child, &a);
+        if (status) return status;
+    }
+    return VMM_OK;
+}
+/** @endcond */
+
+/** Makes a copy of a space: areas, and the anonymous pages, which both sides share until one of them writes. Shared
+ *  areas stay shared; locks are not inherited. Linux's fork.
+ *  @param parent  the space
+ *  @param child   receives the copy
+ *  @return VMM_OK; VMM_E_NO_FRAME when no record, promise or frame for its tables is to be had, VMM_E_LIMIT when areas
+ *  lack or a frame is mapped 65535 times already: then there is no child and the parent is as it was. O(areas +
+ *  pages). */
+VMM_OUTLINE vmm_status_t vmm_fork(vmm_space_t *parent, vmm_space_t **child)
+{
+    vmm_machine_t *m = vmm_machine_of(parent);
+    vmm_space_t *s = vmm_space_new(m);
+    vmm_status_t status;
+    if (!s) return VMM_E_NO_FRAME;
+    vmm_kin_join(m, s, parent->kin);
+    s->parent = parent->number;
+    s->brk_start = parent->brk_start;
+    s->brk = parent->brk;
+    s->stack_start = parent->stack_start;
+    s->entry = parent->entry;
+    s->limits = parent->limits;
+    s->oom_score_adj = parent->oom_score_adj;
+    s->resident.most = parent->resident.most;
+    VMM_COPY(s->name, parent->name, sizeof s->name);
+    status = vmm_fork_areas(m, parent, s);
+    if (status) {
+        vmm_exit(s);
+        return status;
+    }
+    s->stats.most = s->stats.anon + s->stats.file + s->stats.shared;
+    vmm_tell(m, VMM_EVENT_FORK, parent, 0, 0, s->number);
+    *child = s;
+    return VMM_OK;
+}
+
+/* -- processors that are MMUs of Part I -- */
+
+/** @cond internal */
+/* The fault hook of an attached MMU: what its trap handler would do. */
+VMM_OUTLINE vmm_status_t vmm_cpu_serve(void *user, const vmm_fault_t *fault)
+{
+    const vmm_cpu_t *cpu = (const vmm_cpu_t *)user;
+    const uintptr_t first = (uintptr_t)cpu - cpu->number * sizeof *cpu;
+    vmm_machine_t *m = (vmm_machine_t *)(first - offsetof(vmm_machine_t, cpu));
+    vmm_space_t *s = vmm_space_running(m, cpu->number);
+    if (fault->kind != VMM_PAGE_FAULT || !s) return VMM_FAULT;
+    if (fault->rule == VMM_RULE_USER_PAGE) return VMM_FAULT; /* the processor is in supervisor mode: not the space's */
+    vmm_tell(m, VMM_EVENT_ACCESS, s, fault->vaddr, 0, fault->access);
+    if (fault->pte_addr) {
+        vmm_tell(m, VMM_EVENT_WALK, s, fault->vaddr, fault->pte_addr, fault->level);
+        vmm_tell(m, VMM_EVENT_ENTRY, s, fault->vaddr, fault->pte_addr, fault->pte);
+    }
+    return vmm_fault_serve(s, fault->vaddr, fault->access);
+}
+
+/* The body of NAME_attach. */
+VMM_OUTLINE vmm_status_t vmm_cpu_attach(vmm_ref_t u, vmm_machine_t *m,
+                                        void (*install)(void *mmu, vmm_paddr_t root, uint16_t asid),
+                                        void (*flush)(void *mmu, const vmm_flush_t *what), void (*flush_all)(void *mmu),
+                                        uint32_t *number)
+{
+    const vmm_arch_t *arch = u.model->arch;
+    vmm_cpu_t cpu;
+    uint32_t format = 0;
+    vmm_status_t status;
+    while (format < arch->formats && arch->format[format] != m->paging) format++;
+    if (format == arch->formats) return VMM_E_ARGUMENT;
+    VMM_SET(&cpu, 0, sizeof cpu);
+    cpu.install = install;
+    cpu.flush = flush;
+    cpu.flush_all = flush_all;
+    cpu.mmu = u.self;
+    status = vmm_machine_attach(m, &cpu, number);
+    if (status) return status;
+    u.state->attached_format = format;
+    u.state->serve = vmm_cpu_serve;
+    u.state->serve_user = &m->cpu[*number];
+    return VMM_OK;
+}
+
+/* satp for a root, in the format of the machine that the MMU is attached to. */
+VMM_INLINE void vmm_riscv_install(vmm_ref_t u, vmm_riscv_t *r, vmm_paddr_t root, uint16_t asid)
+{
+    const uint64_t mode = u.model->arch->mode[u.state->attached_format];
+    const uint64_t satp = vmm_riscv_is_32(u) ? mode << 31 | (uint64_t)asid << 22 | root >> 12
+                                             : mode << 60 | (uint64_t)asid << 44 | root >> 12;
+    (void)vmm_riscv_set_satp(u, r, satp);
+}
+/** @endcond */
+/** @} */
+
+/* ============================================= Part II  16. spaces: huge pages, merging == */
+/** @addtogroup vmm_spaces
+ *  @{ */
+
+/* -- huge pages out of small ones -- */
+
+/** @cond internal */
+/* A stretch of a huge page's size that is to become one. */
+typedef struct vmm_collapsing {
+    vmm_machine_t *m;
+    vmm_space_t *s;
+    const vmm_area_t *area;
+    vmm_vaddr_t va;
+    uint8_t *entry; /* of the first page */
+    uint32_t count; /* pages */
+    uint32_t first; /* frame of the first page if all lie in one aligned piece already, else VMM_NO_FRAME */
+} vmm_collapsing_t;
+
+/* The frame of a page of the stretch; VMM_NO_FRAME: it is absent or shared zeros. */
+VMM_INLINE uint32_t vmm_collapse_frame(const vmm_collapsing_t *c, uint32_t page)
+{
+    const vmm_paging_t *p = c->m->paging;
+    uint32_t frame = 0;
+    const unsigned kind = vmm_entry_read(c->m, vmm_pte_load(p, c->entry + (size_t)page * p->pte_bytes), &frame);
+    return kind == VMM_ENTRY_PAGE && frame != c->m->zero_frame ? frame : VMM_NO_FRAME;
+}
+
+/* Whether the pages of a stretch can be those of a huge page. */
+VMM_OUTLINE vmm_status_t vmm_collapse_check(vmm_collapsing_t *c)
+{
+    uint32_t i, present = 0, frame;
+    c->first = vmm_collapse_frame(c, 0);
+    for (i = 0; i < c->count; i++) {
+        const vmm_frame_t *f;
+        uint32_t slot = 0;
+        const vmm_pte_t pte = vmm_pte_load(c->m->paging, c->entry + (size_t)i * c->m->paging->pte_bytes);
+        if (vmm_entry_read(c->m, pte, &slot) == VMM_ENTRY_SLOT) return VMM_E_AGAIN;
+        frame = vmm_collapse_frame(c, i);
+        if (frame == VMM_NO_FRAME || frame != c->first + i) c->first = VMM_NO_FRAME;
+        if (frame == VMM_NO_FRAME) continue;
+        f = vmm_frame_at(c->m, frame);
+        if (vmm_frame_kind(f) != VMM_FRAME_ANON || f->mappings != 1) return VMM_E_AGAIN;
+        if (f->flags & (VMM_FRAME_BUSY | VMM_FRAME_PINNED)) return VMM_E_AGAIN;
+        if (f->flags & VMM_FRAME_LOCKED && !(c->area->flags & VMM_AREA_HUGE)) return VMM_E_AGAIN;
+        if (f->flags & VMM_FRAME_SWAP && vmm_slot_at(c->m, f->index)->count) return VMM_E_AGAIN;
+        present++;
+    }
+    if (c->first != VMM_NO_FRAME && c->first % c->count) c->first = VMM_NO_FRAME;
+    return present ? VMM_OK : VMM_E_ARGUMENT;
+}
+
+/* Brings the content of a stretch into new frames, and lets the old ones go. Nobody can reach the pages meanwhile. */
+VMM_OUTLINE void vmm_collapse_copy(const vmm_collapsing_t *c, uint32_t to)
+{
+    const size_t bytes = (size_t)vmm_page_bytes(c->m);
+    uint32_t i;
+    for (i = 0; i < c->count; i++) {
+        const uint32_t frame = vmm_collapse_frame(c, i);
+        if (frame == VMM_NO_FRAME) {
+            VMM_SET(vmm_frame_host(c->m, to + i), 0, bytes);
+            c->m->stats.zero_filled++;
+            continue;
+        }
+        VMM_COPY(vmm_frame_host(c->m, to + i), vmm_frame_host(c->m, frame), bytes);
+        vmm_page_unmapped(c->m, c->s, frame, false);
+        vmm_page_settle(c->m, frame);
+    }
+}
+
+/* The pages of a stretch stay in their frames, which make a huge page as they lie. */
+VMM_OUTLINE void vmm_collapse_adopt(const vmm_collapsing_t *c)
+{
+    uint32_t i;
+    for (i = 0; i < c->count; i++) {
+        vmm_frame_t *f = vmm_frame_at(c->m, c->first + i);
+        vmm_frame_leave_slot(c->m, c->first + i);
+        f->flags = (uint8_t)((f->flags & ~VMM_FRAME_LAZY) | VMM_FRAME_EXCLUSIVE);
+        vmm_page_unmapped(c->m, c->s, c->first + i, false); /* until the huge page maps it */
+        vmm_resident_leave(c->m, c->first + i);
+    }
+}
+
+/* One stretch; *made is counted up if it became a huge page now. */
+VMM_OUTLINE vmm_status_t vmm_collapse_one(vmm_machine_t *m, vmm_space_t *s, const vmm_area_t *a, vmm_vaddr_t va,
+                                          uint64_t *made)
+{
+    vmm_collapsing_t c;
+    vmm_status_t status;
+    unsigned level;
+    uint8_t *leaf;
+    uint32_t to, table;
+    if (!vmm_huge_lies(m, a, va)) return VMM_E_ARGUMENT;
+    c.m = m;
+    c.s = s;
+    c.area = a;
+    c.va = va;
+    c.count = UINT32_C(1) << m->paging->index_bits[0];
+    c.entry = vmm_entry_find(m, s, va, &level);
+    if (!c.entry) return VMM_E_ARGUMENT;
+    if (level) return VMM_OK;
+    status = vmm_collapse_check(&c);
+    if (status) return status;
+    to = c.first == VMM_NO_FRAME ? vmm_huge_frames(m, a, s, va) : c.first;
+    if (to == VMM_NO_FRAME) return VMM_E_NO_FRAME;
+    leaf = vmm_entry_make(m, s, va, 1, &level); /* all tables are there */
+    table = vmm_frame_of(m, vmm_pte_paddr(m->paging, vmm_pte_load(m->paging, leaf)));
+    vmm_entry_put(m, leaf, 1, 0);
+    vmm_flush_stretch(m, s, va, vmm_huge_bytes(m), VMM_FLUSH_TABLE);
+    if (c.first == VMM_NO_FRAME) vmm_collapse_copy(&c, to);
+    else vmm_collapse_adopt(&c);
+    vmm_table_free(m, s, table, 0);
+    vmm_huge_map(m, s, a, va, leaf, to);
+    m->stats.huge_collapsed++;
+    ++*made;
+    return VMM_OK;
+}
+/** @endcond */
+
+/** Makes huge pages out of small ones: each stretch of [va, va + bytes) that has a huge page's size and alignment
+ *  becomes one, as Linux's MADV_COLLAPSE does it, whatever options.huge says. It must lie in one private anonymous
+ *  area without MADV_NOHUGEPAGE that allows something; at least one of its pages is in a frame, and those that are
+ *  not are untouched: they become zeros, however many they are. Each page is anonymous, mapped by this space alone,
+ *  and neither locked, pinned nor merged, nor does anybody else wait for it in a slot. Pages that lie in one aligned
+ *  piece already stay where they are; others are copied into new frames. A stretch becomes a huge page wholly or
+ *  stays as it was, and a refusal does not keep the others from being tried. No frames are reclaimed for it.
+ *  @param s      the space
+ *  @param va     first byte, a multiple of the page size
+ *  @param bytes  length, rounded up to pages
+ *  @param made   receives how many huge pages were made
+ *  @return VMM_OK when all are huge pages now; else of the first that is not: VMM_E_ARGUMENT (EINVAL) when the area or
+ *  the format does not allow it or nothing is there, VMM_E_AGAIN (EAGAIN) when a page does not, VMM_E_NO_FRAME (ENOMEM)
+ *  when no frames lie in one piece, VMM_E_NOT_MAPPED (ENOMEM) for a hole. VMM_E_ALIGN, VMM_E_RANGE (EINVAL): nothing
+ *  was tried. O(pages). */
+VMM_OUTLINE vmm_status_t vmm_collapse(vmm_space_t *s, vmm_vaddr_t va, uint64_t bytes, uint64_t *made)
+{
+    vmm_machine_t *m = vmm_machine_of(s);
+    const uint64_t huge = vmm_huge_bytes(m), length = vmm_page_up(m, bytes);
+    const vmm_vaddr_t end = va + length;
+    vmm_status_t status = VMM_OK;
+    *made = 0;
+    if (!huge) return VMM_E_ARGUMENT;
+    if (!vmm_page_aligned(m, va)) return VMM_E_ALIGN;
+    if (length < bytes || va > m->layout.top || length > m->layout.top - va) return VMM_E_RANGE;
+    va = (va + huge - 1) & ~(huge - 1);
+    while (va < end && end - va >= huge) {
+        const uint32_t number = vmm_area_after(s, va);
+        const vmm_area_t *a = number ? vmm_area_at(m, number) : NULL;
+        vmm_status_t one = VMM_E_NOT_MAPPED;
+        if (a && a->start <= va)
+            one = a->flags & VMM_AREA_NEVER_HUGE ? VMM_E_ARGUMENT : vmm_collapse_one(m, s, a, va, made);
+        if (one && !status) status = one;
+        if (!a || a->start >= end) break;
+        va = (a->start > va ? a->start + huge - 1 : va + huge) & ~(huge - 1);
+    }
+    return status;
+}
+
+/** Makes huge pages in the background, as Linux's khugepaged does: looks through the areas that may have them by
+ *  options.huge and advice, by the rules of vmm_collapse, and goes on where it stopped the last time. A call ends
+ *  when it came to the end of the last space.
+ *  @param m      the machine
+ *  @param pages  how many to look at, about: the stretch that is looked at is finished
+ *  @return huge pages made. O(pages + areas). */
+VMM_OUTLINE uint32_t vmm_huge_scan(vmm_machine_t *m, uint32_t pages)
+{
+    const uint64_t huge = vmm_huge_bytes(m);
+    uint32_t number = m->huge_space ? m->huge_space : 1, area;
+    vmm_vaddr_t va = m->huge_va;
+    uint64_t made = 0;
+    for (; huge && number <= m->spaces.fresh; number++, va = 0) {
+        vmm_space_t *s = vmm_space_at(m, number);
+        if (s->number != number) continue;
+        while ((area = vmm_area_after(s, va)) != 0) {
+            const vmm_area_t *a = vmm_area_at(m, area);
+            const vmm_vaddr_t start = ((va > a->start ? va : a->start) + huge - 1) & ~(huge - 1);
+            unsigned level = 1;
+            uint32_t looked;
+            va = a->end;
+            if (!vmm_huge_wanted(m, a) || !vmm_huge_lies(m, a, start)) continue;
+            if (!pages) {
+                m->huge_space = number;
+                m->huge_va = start;
+                return (uint32_t)made;
+            }
+            looked = vmm_entry_find(m, s, start, &level) && !level ? (uint32_t)(huge >> m->paging->page_shift) : 1;
+            pages -= looked < pages ? looked : pages;
+            (void)vmm_collapse_one(m, s, a, start, &made);
+            va = start + huge;
+        }
+    }
+    m->huge_space = 0;
+    m->huge_va = 0;
+    return (uint32_t)made;
+}
+
+/* -- merging of pages with the same content -- */
+
+/** Most entries that a merged frame gets by merging: a fork may map it more often still. Another one is begun then. */
+#ifndef VMM_MERGE_MOST
+#define VMM_MERGE_MOST 32768
+#endif
+
+/** @cond internal */
+/* Frames that another page may be merged with, by checksum: numbers plus 1, which may be outdated. Those that share a
+ * bucket are others after some rounds. */
+VMM_INLINE uint32_t *vmm_merge_candidate(const vmm_machine_t *m, uint32_t sum)
+{
+    const uint32_t hash = (sum ^ (uint32_t)(m->merge_rounds >> 3)) * UINT32_C(0x9e3779b1);
+    return vmm_merge_chains(m) + m->merge_buckets + ((hash ^ hash >> 15) & (m->merge_buckets - 1));
+}
+
+/* The checksum that a frame had when it was looked at last; 0: it never was. */
+VMM_INLINE uint32_t *vmm_merge_last(const vmm_machine_t *m, uint32_t frame)
+{
+    return vmm_merge_chains(m) + 2 * (size_t)m->merge_buckets + frame;
+}
+
+/* A checksum of a page, not 0. Pages that are equal have the same. */
+VMM_OUTLINE uint32_t vmm_page_sum(const vmm_machine_t *m, uint32_t frame)
+{
+    const uint8_t *at = vmm_frame_host(m, frame);
+    uint64_t hash = 0, word, left = vmm_page_bytes(m);
+    for (; left; left -= sizeof word, at += sizeof word) {
+        VMM_COPY(&word, at, sizeof word);
+        hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 32;
+    }
+    return (uint32_t)hash ? (uint32_t)hash : 1;
+}
+
+VMM_OUTLINE bool vmm_pages_equal(const vmm_machine_t *m, uint32_t one, uint32_t other)
+{
+    const uint8_t *a = vmm_frame_host(m, one), *b = vmm_frame_host(m, other);
+    uint64_t left = vmm_page_bytes(m), x, y;
+    for (; left; left -= sizeof x, a += sizeof x, b += sizeof x) {
+        VMM_COPY(&x, a, sizeof x);
+        VMM_COPY(&y, b, sizeof y);
+        if (x != y) return false;
+    }
+    return true;
+}
+
+/* A merged frame with the content of another frame, and room for one more; VMM_NO_FRAME: none. */
+VMM_OUTLINE uint32_t vmm_merged_find(const vmm_machine_t *m, uint32_t frame, uint32_t sum)
+{
+    uint32_t at = vmm_merge_chains(m)[sum & (m->merge_buckets - 1)] - 1;
+    while (at != VMM_NO_FRAME) {
+        const vmm_frame_t *f = vmm_frame_at(m, at);
+        if (f->owner == sum && f->mappings < VMM_MERGE_MOST && vmm_pages_equal(m, at, frame)) return at;
+        at = f->next;
+    }
+    return at;
+}
+
+/* Whether a frame holds a page that may be merged as far as its record says. */
+VMM_INLINE bool vmm_merge_allowed(const vmm_frame_t *f)
+{
+    return vmm_frame_kind(f) == VMM_FRAME_ANON && !(f->flags & (VMM_FRAME_BUSY | VMM_FRAME_PINNED | VMM_FRAME_LAZY));
+}
+
+/* The small entry of a page that cannot be written from now on; null: a huge page around it could not be split. */
+VMM_OUTLINE uint8_t *vmm_merge_protect(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_t va)
+{
+    const vmm_paging_t *p = m->paging;
+    unsigned level;
+    uint8_t *entry = vmm_entry_find(m, s, va, &level);
+    vmm_pte_t pte;
+    if (entry && level) {
+        if (vmm_huge_split(m, s, va)) return NULL;
+        entry = vmm_entry_find(m, s, va, &level);
+    }
+    if (!entry) return NULL;
+    pte = vmm_pte_load(p, entry);
+    if (!(pte & p->valid) || !vmm_pte_grants(p, pte, p->write)) return entry;
+    while (!vmm_pte_swap(p, entry, pte, vmm_pte_with(p, pte, p->write, false))) pte = vmm_pte_load(p, entry);
+    vmm_flush_stretch(m, s, va, vmm_page_bytes(m), VMM_FLUSH_CHANGED);
+    return entry;
+}
+
+/* Whether the page of a candidate can become a merged one: every area that maps it agrees, nobody waits for it in a
+ * slot. Then nobody can write it any more. */
+VMM_OUTLINE bool vmm_merge_hold(vmm_machine_t *m, uint32_t frame)
+{
+    const vmm_frame_t *f = vmm_frame_at(m, frame);
+    vmm_place_t at = vmm_places(m, frame);
+    if (!f->mappings || f->mappings >= VMM_MERGE_MOST) return false;
+    if (f->flags & VMM_FRAME_SWAP && vmm_slot_at(m, f->index)->count) return false;
+    while (vmm_places_next(m, &at)) {
+        const uint32_t area = vmm_area_with(at.space, at.va);
+        if (!(vmm_area_at(m, area)->flags & VMM_AREA_MERGEABLE) || !vmm_merge_protect(m, at.space, at.va)) return false;
+    }
+    return at.left == 0;
+}
+
+/* A candidate becomes a merged page. */
+VMM_OUTLINE void vmm_merged_make(vmm_machine_t *m, uint32_t frame, uint32_t sum)
+{
+    vmm_frame_t *f = vmm_frame_at(m, frame);
+    uint32_t *chain = vmm_merge_chains(m) + (sum & (m->merge_buckets - 1));
+    vmm_resident_leave(m, frame);
+    vmm_frame_leave_slot(m, frame);
+    f->kind = VMM_FRAME_MERGED;
+    f->flags = 0;
+    f->owner = sum;
+    f->index = 0;
+    f->previous = VMM_NO_FRAME;
+    f->next = *chain - 1;
+    if (f->next != VMM_NO_FRAME) vmm_frame_at(m, f->next)->previous = frame;
+    *chain = frame + 1;
+}
+
+/* What a page may be merged with: a merged page, or a candidate that is held now. VMM_NO_FRAME: nothing yet, and it is
+ * the candidate of those to come. */
+VMM_OUTLINE uint32_t vmm_merge_partner(vmm_machine_t *m, uint32_t frame, uint32_t sum)
+{
+    uint32_t *candidate = vmm_merge_candidate(m, sum), with = vmm_merged_find(m, frame, sum);
+    if (with != VMM_NO_FRAME) return with;
+    with = *candidate - 1;
+    if (with != VMM_NO_FRAME && with != frame && *vmm_merge_last(m, with) == sum &&
+        vmm_merge_allowed(vmm_frame_at(m, with)) && vmm_pages_equal(m, with, frame) && vmm_merge_hold(m, with))
+        return with;
+    *candidate = frame + 1;
+    return VMM_NO_FRAME;
+}
+
+/* Looks at one page; true: it gave its frame up for another one's. */
+VMM_OUTLINE bool vmm_merge_page(vmm_machine_t *m, vmm_space_t *s, const vmm_area_t *a, vmm_vaddr_t va, uint32_t frame)
+{
+    const uint32_t sum = vmm_page_sum(m, frame);
+    uint32_t with, number = 0;
+    uint8_t *entry;
+    vmm_pte_t pte;
+    if (*vmm_merge_last(m, frame) != sum) { /* it changes: left alone this time */
+        *vmm_merge_last(m, frame) = sum;
+        return false;
+    }
+    with = vmm_merge_partner(m, frame, sum);
+    entry = with != VMM_NO_FRAME ? vmm_merge_protect(m, s, va) : NULL;
+    if (!entry) return false;
+    pte = vmm_pte_load(m->paging, entry);
+    if (vmm_entry_read(m, pte, &number) != VMM_ENTRY_PAGE || number != frame) return false;
+    if (!vmm_pages_equal(m, with, frame)) return false; /* another processor wrote before it was protected */
+    if (vmm_frame_kind(vmm_frame_at(m, with)) != VMM_FRAME_MERGED) vmm_merged_make(m, with, sum);
+    pte = vmm_entry_put(m, entry, 0, vmm_area_entry(m, a, with, false, false));
+    vmm_page_unmapped(m, s, frame, vmm_pte_is_dirty(m->paging, pte));
+    vmm_page_settle(m, frame);
+    vmm_page_mapped(m, s, with);
+    m->stats.merged++;
+    vmm_tell(m, VMM_EVENT_MERGE, s, va, vmm_frame_paddr(m, with), 0);
+    vmm_flush_stretch(m, s, va, vmm_page_bytes(m), VMM_FLUSH_CHANGED);
+    return true;
+}
+
+/* Looks through a stretch of one area, from *va on, until *pages were looked at. Returns how many were merged. */
+VMM_OUTLINE uint32_t vmm_merge_stretch(vmm_machine_t *m, vmm_space_t *s, const vmm_area_t *a, vmm_vaddr_t *va,
+                                       uint32_t *pages)
+{
+    const uint64_t page = vmm_page_bytes(m);
+    vmm_vaddr_t next = *va;
+    uint32_t merged = 0;
+    vmm_run_t run;
+    while (*pages && vmm_run_next(m, s, &next, a->end, &run)) {
+        const uint64_t splits = m->stats.huge_split;
+        vmm_vaddr_t at = run.level ? *va > run.va ? *va : run.va : next - run.count * page;
+        for (; at < next && *pages && splits == m->stats.huge_split; at += page) {
+            unsigned level;
+            const uint8_t *entry = vmm_entry_find(m, s, at, &level);
+            uint32_t frame = 0;
+            if (vmm_entry_read(m, vmm_pte_load(m->paging, entry), &frame) != VMM_ENTRY_PAGE) continue;
+            if (level)
+                frame += (uint32_t)((at & vmm_low_mask(vmm_level_shift(m->paging, level))) >> m->paging->page_shift);
+            if (!vmm_merge_allowed(vmm_frame_at(m, frame))) continue;
+            --*pages;
+            merged += vmm_merge_page(m, s, a, at, frame);
+        }
+        *va = next = at; /* what follows may be a table instead of a huge page now */
+    }
+    if (*pages) *va = a->end;
+    return merged;
+}
+/** @endcond */
+
+/** Looks for pages with the same content and lets them share a frame, as Linux's ksmd does: resident anonymous pages of
+ *  areas with MADV_MERGEABLE, going on where it stopped the last time. A page whose checksum is not what it was when it
+ *  was looked at last is left alone, so that two rounds are needed before anything is merged; checksums only lead to
+ *  pages, and what is merged was compared byte for byte, write-protected. Pages of zeros are merged like others. Huge
+ *  pages with such a page are split. Who writes a merged page gets a copy. A merged frame (VMM_FRAME_MERGED) has no
+ *  reverse map, so reclaim never takes it: it is given back when the last page that shares it is written, unmapped or
+ *  made unmergeable. A call ends when it came to the end of the last space (a round; m->merge_rounds).
+ *  @param m      the machine; without options.merging nothing is done
+ *  @param pages  how many to look at
+ *  @return pages that gave up their frame. O(pages x page size + areas). */
+VMM_OUTLINE uint32_t vmm_merge_scan(vmm_machine_t *m, uint32_t pages)
+{
+    uint32_t number = m->merge_space ? m->merge_space : 1, merged = 0, area;
+    vmm_vaddr_t va = m->merge_va;
+    if (!m->merge_offset) return 0;
+    for (; number <= m->spaces.fresh; number++, va = 0) {
+        vmm_space_t *s = vmm_space_at(m, number);
+        if (s->number != number) continue;
+        while ((area = vmm_area_after(s, va)) != 0) {
+            const vmm_area_t *a = vmm_area_at(m, area);
+            if (va < a->start) va = a->start;
+            if (a->flags & VMM_AREA_MERGEABLE) merged += vmm_merge_stretch(m, s, a, &va, &pages);
+            else va = a->end;
+            if (pages) continue;
+            m->merge_space = number;
+            m->merge_va = va;
+            return merged;
+        }
+    }
+    m->merge_space = 0;
+    m->merge_va = 0;
+    m->merge_rounds++;
+    return merged;
+}
+
+/** Counts what merging saves, as Linux does in /sys/kernel/mm/ksm.
+ *  @param m        the machine
+ *  @param shared   receives merged frames (pages_shared)
+ *  @param sharing  receives entries that map them, beyond the first of each: pages saved (pages_sharing). O(frames). */
+VMM_OUTLINE void vmm_merge_count(const vmm_machine_t *m, uint64_t *shared, uint64_t *sharing)
+{
+    uint32_t frame;
+    *shared = *sharing = 0;
+    for (frame = 0; frame < m->frame_count; frame++) {
+        const vmm_frame_t *f = vmm_frame_at(m, frame);
+        if (vmm_frame_kind(f) != VMM_FRAME_MERGED) continue;
+        ++*shared;
+        if (f->mappings) *sharing += f->mappings - 1u;
+    }
+}
+/** @} */
+
+/* ======================================================= Part II  16. spaces: exec == */
+/** @addtogroup vmm_spaces
+ *  @{ */
+
+/** Most segments of a program and its interpreter together. */
+#ifndef VMM_EXEC_SEGMENTS
+#define VMM_EXEC_SEGMENTS 16
+#endif
+VMM_STATIC_ASSERT(VMM_EXEC_SEGMENTS >= 1 && VMM_EXEC_SEGMENTS <= 65535, "VMM_EXEC_SEGMENTS must be 1 to 65535");
+
+/** A stretch of a program. What its content does not cover is zero. No two share a page. */
+typedef struct vmm_segment {
+    vmm_vaddr_t vaddr;      /**< Its first byte. */
+    uint64_t bytes;         /**< How long it is in memory. */
+    const void *content;    /**< What it begins with, copied; null: object has it, or nobody. */
+    uint64_t content_bytes; /**< How much of it; at most bytes. */
+    uint32_t object; /**< A file that has the content: its pages are mapped, and shared while unwritten; 0: none. */
+    uint32_t rights; /**< VMM_R, VMM_W, VMM_X. */
+    uint64_t offset; /**< Where in the file; equals vaddr modulo the page size. */
+} vmm_segment_t;
+
+/** A word for the program, and what it is: entries of the auxiliary vector. */
+typedef struct vmm_auxiliary {
+    uint64_t type;  /**< AT_ ..., with the numbers of the System V ABI. */
+    uint64_t value; /**< As the type says. */
+} vmm_auxiliary_t;
+
+/** Types of the auxiliary vector (System V ABI, AMD64, figure 3.11; Linux's uapi/linux/auxvec.h). */
+enum vmm_auxiliary_type {
+    VMM_AT_NULL = 0,    /**< The last one. */
+    VMM_AT_PHDR = 3,    /**< Where the program headers are. */
+    VMM_AT_PHENT = 4,   /**< Bytes of one. */
+    VMM_AT_PHNUM = 5,   /**< How many. */
+    VMM_AT_PAGESZ = 6,  /**< Bytes of a page. */
+    VMM_AT_BASE = 7,    /**< Where the interpreter was loaded. */
+    VMM_AT_ENTRY = 9,   /**< Where the program begins, behind its interpreter. */
+    VMM_AT_RANDOM = 25, /**< Address of 16 random bytes. */
+    VMM_AT_EXECFN = 31  /**< Address of the program's name. */
+};
+
+/** A program. Zero is the default of every field but segments, count and entry. */
+typedef struct vmm_program {
+    const char *name;              /**< The space's name, without what stands before the last slash; null: argv[0]. */
+    const vmm_segment_t *segments; /**< In ascending order. */
+    uint32_t count;                /**< How many. */
+    uint8_t pointer_bytes;         /**< 4 or 8; 0: 4 when all of the layout lies below 4 GiB, else 8. */
+    bool stack_executable;         /**< The stack may be fetched from. */
+    vmm_vaddr_t entry;             /**< The first instruction. */
+    vmm_vaddr_t heap;       /**< Where the heap begins; 0: behind the last segment. A multiple of the page size. */
+    vmm_vaddr_t headers;    /**< AT_PHDR; 0: the three of them are not told. */
+    uint32_t header_count;  /**< AT_PHNUM. */
+    uint32_t header_bytes;  /**< AT_PHENT. */
+    vmm_vaddr_t base;       /**< AT_BASE. */
+    vmm_vaddr_t main_entry; /**< AT_ENTRY; 0: entry. */
+    const vmm_auxiliary_t *auxiliary; /**< More of the auxiliary vector. */
+    uint32_t auxiliaries;             /**< How many. */
+    const void *random_bytes;         /**< 16 of them for AT_RANDOM; null: it is not told. */
+} vmm_program_t;
+
+/** Why a program is refused. */
+typedef enum vmm_exec_rule {
+    VMM_EXEC_FITS = 0,      /**< It is not. */
+    VMM_EXEC_MAGIC,         /**< The file does not begin as ELF files do, or is shorter than its header. */
+    VMM_EXEC_CLASS,         /**< Neither 32-bit nor 64-bit, or pointers do not reach the layout's stack. */
+    VMM_EXEC_BYTE_ORDER,    /**< Not little-endian. */
+    VMM_EXEC_VERSION,       /**< Not version 1. */
+    VMM_EXEC_TYPE,          /**< Neither ET_EXEC nor ET_DYN. */
+    VMM_EXEC_MACHINE,       /**< For another processor than was asked for. */
+    VMM_EXEC_HEADER,        /**< e_ehsize or e_phentsize is not the format's. */
+    VMM_EXEC_TABLE,         /**< No program headers, too many, or outside the file. */
+    VMM_EXEC_NO_SEGMENT,    /**< Nothing to load. */
+    VMM_EXEC_MANY_SEGMENTS, /**< More than VMM_EXEC_SEGMENTS. */
+    VMM_EXEC_RIGHTS,        /**< Unknown rights. */
+    VMM_EXEC_ALIGN,         /**< An alignment that is no power of two, or a heap that is not aligned. */
+    VMM_EXEC_CONGRUENT,     /**< Address and place in the file differ modulo the alignment or the page size. */
+    VMM_EXEC_SIZES,         /**< More content than memory. */
+    VMM_EXEC_CONTENT,       /**< Content outside the file, or content of nobody. */
+    VMM_EXEC_RANGE,         /**< A segment is empty, wraps, leaves user space, or lies where the stack goes. */
+    VMM_EXEC_ORDER,         /**< Segments are not in ascending order, or two share a page. */
+    VMM_EXEC_ENTRY,         /**< The entry is not in an executable segment. */
+    VMM_EXEC_INTERPRETER,   /**< It wants an interpreter and none was given, or says so wrongly. */
+    VMM_EXEC_ARGUMENTS,     /**< argv and envp take more than a quarter of the stack's limit. */
+    VMM_EXEC_RULES          /**< How many there are. */
+} vmm_exec_rule_t;
+
+/** How a program starts, or why it does not. */
+typedef struct vmm_start {
+    vmm_vaddr_t entry;         /**< The first instruction. */
+    vmm_vaddr_t stack_pointer; /**< argc is there; a multiple of 16. */
+    vmm_vaddr_t base;          /**< What was added to the addresses of an ET_DYN file. */
+    uint16_t machine;          /**< e_machine of an ELF file. */
+    uint8_t pointer_bytes;     /**< 4 or 8. */
+    uint8_t rule;              /**< vmm_exec_rule_t. */
+    uint32_t index;            /**< Which segment, or program header, was refused. */
+} vmm_start_t;
+
+/** An ELF file, in an object or in memory. */
+typedef struct vmm_image {
+    uint32_t object;                     /**< The file, whose pages are mapped; 0: content. */
+    const void *content;                 /**< The file's bytes; they are copied. */
+    uint64_t bytes;                      /**< How many; with an object not used. */
+    const char *name;                    /**< As vmm_program_t. Null: the object's, else argv[0]. */
+    uint16_t machine;                    /**< The e_machine that it must have; 0: any. */
+    const struct vmm_image *interpreter; /**< For a file that asks for one (PT_INTERP); null: none. */
+    const vmm_auxiliary_t *auxiliary;    /**< As vmm_program_t. */
+    uint32_t auxiliaries;                /**< As vmm_program_t. */
+    const void *random_bytes;            /**< As vmm_program_t. */
+} vmm_image_t;
+
+/** @cond internal */
+#define VMM_STACK_FIRST (UINT64_C(128) << 10) /* mapped below the arguments to begin with, as Linux does */
+
+VMM_INLINE vmm_status_t vmm_exec_refuse(vmm_start_t *start, unsigned rule, uint32_t index)
+{
+    start->rule = (uint8_t)rule;
+    start->index = index;
+    return rule == VMM_EXEC_ARGUMENTS ? VMM_E_LONG : VMM_E_EXEC;
+}
+
+/* -- what stands on the stack -- */
+
+/* From the highest address down: a word of zero, the name, the strings of envp, those of argv, 16 random bytes; then,
+ * from the lowest up (System V ABI, AMD64, 3.4.1, figure 3.9; the RISC-V ABI has the same, with its own width):
+ *
+ *  | at the stack pointer, a multiple of 16 | words |
+ *  |---|---|
+ *  | argc | 1 |
+ *  | argv, and a null | argc + 1 |
+ *  | envp, and a null | envc + 1 |
+ *  | auxiliary vector, and AT_NULL with a zero | 2 each |
+ */
+typedef struct vmm_arguments {
+    const char *const *argv, *const *envp;
+    const char *name;
+    uint64_t argc, envc, argv_bytes, envp_bytes, name_bytes; /* with the zeros at the ends */
+    uint64_t auxiliaries;
+    vmm_vaddr_t name_at, envp_at, argv_at, random_at, stack_pointer;
+    uint64_t stack_bytes; /* of the area, to begin with */
+    uint8_t width;        /* of a word */
+} vmm_arguments_t;
+
+VMM_INLINE uint64_t vmm_text_bytes(const char *text)
+{
+    uint64_t bytes = 0;
+    while (text[bytes]) bytes++;
+    return bytes + 1;
+}
+
+VMM_INLINE uint64_t vmm_texts_measure(const char *const *list, uint64_t *bytes)
+{
+    uint64_t count = 0;
+    *bytes = 0;
+    for (; list && list[count]; count++) *bytes += vmm_text_bytes(list[count]);
+    return count;
+}
+
+VMM_INLINE uint64_t vmm_space_stack_limit(const vmm_space_t *s)
+{
+    return s->limits.stack ? s->limits.stack : vmm_machine_of(s)->layout.stack_limit;
+}
+
+/* How many pairs the auxiliary vector has, the last one included. */
+VMM_INLINE uint64_t vmm_auxiliary_count(const vmm_program_t *p)
+{
+    return UINT64_C(5) + (p->headers ? 3u : 0u) + (p->random_bytes ? 1u : 0u) + p->auxiliaries;
+}
+
+/* Where everything goes; false: it is too much. */
+VMM_OUTLINE bool vmm_arguments_place(const vmm_space_t *s, const vmm_program_t *p, vmm_arguments_t *a)
+{
+    const vmm_layout_t *layout = &vmm_machine_of(s)->layout;
+    const uint64_t mask = vmm_page_bytes(vmm_machine_of(s)) - 1, limit = vmm_space_stack_limit(s);
+    uint64_t words, total;
+    a->argc = vmm_texts_measure(a->argv, &a->argv_bytes);
+    a->envc = vmm_texts_measure(a->envp, &a->envp_bytes);
+    a->name_bytes = vmm_text_bytes(a->name);
+    a->auxiliaries = vmm_auxiliary_count(p);
+    words = 3 + a->argc + a->envc + 2 * a->auxiliaries;
+    total = a->width * (words + 1) + a->name_bytes + a->envp_bytes + a->argv_bytes + 48;
+    if (total > limit / 4 || limit > layout->stack_top) return false;
+    a->name_at = layout->stack_top - a->width - a->name_bytes;
+    a->envp_at = a->name_at - a->envp_bytes;
+    a->argv_at = a->envp_at - a->argv_bytes;
+    a->random_at = p->random_bytes ? (a->argv_at - 16) & ~UINT64_C(15) : a->argv_at;
+    a->stack_pointer = (a->random_at - words * a->width) & ~UINT64_C(15);
+    a->stack_bytes = (((layout->stack_top - a->stack_pointer) + mask) & ~mask) + VMM_STACK_FIRST;
+    if (a->stack_bytes > limit) a->stack_bytes = limit;
+    a->stack_bytes = (a->stack_bytes + mask) & ~mask;
+    return true;
+}
+
+/* Writes into a space that exec builds; faults are served. A fault that is not ends in what was behind it. */
+VMM_OUTLINE vmm_status_t vmm_exec_write(vmm_space_t *s, vmm_vaddr_t va, const void *from, uint64_t bytes)
+{
+    vmm_status_t status = VMM_OK;
+    if (bytes) status = vmm_space_write(s, va, from, bytes);
+    if (status == VMM_FAULT && s->signal.status) status = (vmm_status_t)s->signal.status;
+    return status;
+}
+
+/* A pen that writes words upward; after a failure it writes no more. */
+typedef struct vmm_pen {
+    vmm_space_t *space;
+    vmm_vaddr_t at;
+    uint8_t width;
+    vmm_status_t status;
+} vmm_pen_t;
+
+VMM_OUTLINE void vmm_pen_word(vmm_pen_t *pen, uint64_t word)
+{
+    uint8_t bytes[8];
+    unsigned i;
+    for (i = 0; i < 8; i++) bytes[i] = (uint8_t)(word >> 8 * i);
+    if (pen->status == VMM_OK) pen->status = vmm_exec_write(pen->space, pen->at, bytes, pen->width);
+    pen->at += pen->width;
+}
+
+VMM_INLINE void vmm_pen_pair(vmm_pen_t *pen, uint64_t type, uint64_t value)
+{
+    vmm_pen_word(pen, type);
+    vmm_pen_word(pen, value);
+}
+
+/* Strings one behind the other from `at` on, and pointers to them where the pen stands. */
+VMM_OUTLINE void vmm_pen_texts(vmm_pen_t *pen, const char *const *list, uint64_t count, vmm_vaddr_t at)
+{
+    uint64_t i;
+    for (i = 0; i < count && pen->status == VMM_OK; i++) {
+        const uint64_t bytes = vmm_text_bytes(list[i]);
+        pen->status = vmm_exec_write(pen->space, at, list[i], bytes);
+        vmm_pen_word(pen, at);
+        at += bytes;
+    }
+    vmm_pen_word(pen, 0);
+}
+
+VMM_OUTLINE vmm_status_t vmm_arguments_write(vmm_space_t *s, const vmm_program_t *p, const vmm_arguments_t *a)
+{
+    vmm_pen_t pen = {s, a->stack_pointer, a->width, VMM_OK};
+    uint32_t i;
+    vmm_pen_word(&pen, a->argc);
+    vmm_pen_texts(&pen, a->argv, a->argc, a->argv_at);
+    vmm_pen_texts(&pen, a->envp, a->envc, a->envp_at);
+    vmm_pen_pair(&pen, VMM_AT_PAGESZ, vmm_page_bytes(vmm_machine_of(s)));
+    if (p->headers) {
+        vmm_pen_pair(&pen, VMM_AT_PHDR, p->headers);
+        vmm_pen_pair(&pen, VMM_AT_PHENT, p->header_bytes);
+        vmm_pen_pair(&pen, VMM_AT_PHNUM, p->header_count);
+    }
+    vmm_pen_pair(&pen, VMM_AT_BASE, p->base);
+    vmm_pen_pair(&pen, VMM_AT_ENTRY, p->main_entry ? p->main_entry : p->entry);
+    for (i = 0; i < p->auxiliaries; i++) vmm_pen_pair(&pen, p->auxiliary[i].type, p->auxiliary[i].value);
+    if (p->random_bytes) vmm_pen_pair(&pen, VMM_AT_RANDOM, a->random_at);
+    vmm_pen_pair(&pen, VMM_AT_EXECFN, a->name_at);
+    vmm_pen_pair(&pen, VMM_AT_NULL, 0);
+    if (pen.status == VMM_OK) pen.status = vmm_exec_write(s, a->name_at, a->name, a->name_bytes);
+    if (pen.status == VMM_OK && p->random_bytes) pen.status = vmm_exec_write(s, a->random_at, p->random_bytes, 16);
+    return pen.status;
+}
+
+VMM_OUTLINE vmm_status_t vmm_exec_stack(vmm_space_t *s, const vmm_program_t *p, const vmm_arguments_t *a)
+{
+    const vmm_vaddr_t top = vmm_machine_of(s)->layout.stack_top;
+    const unsigned rights = VMM_R | VMM_W | (p->stack_executable ? (unsigned)VMM_X : 0u);
+    vmm_vaddr_t at = 0;
+    const vmm_status_t status =
+        vmm_mmap(s, top - a->stack_bytes, a->stack_bytes, rights,
+                 VMM_MAP_FIXED | VMM_MAP_PRIVATE | VMM_MAP_ANONYMOUS | VMM_MAP_GROWSDOWN | VMM_MAP_STACK, 0, 0, &at);
+    if (status != VMM_OK) return status;
+    s->stack_start = a->stack_pointer;
+    return vmm_arguments_write(s, p, a);
+}
+
+/* -- what is mapped -- */
+
+VMM_INLINE uint64_t vmm_object_bytes(const vmm_object_t *o)
+{
+    return o->options.size_of ? o->options.size_of(o->options.user) : o->options.size;
+}
+
+/* Is a segment one by itself? */
+VMM_OUTLINE unsigned vmm_segment_judge(const vmm_space_t *s, const vmm_segment_t *g, uint64_t stack_bytes)
+{
+    const vmm_machine_t *m = vmm_machine_of(s);
+    const vmm_layout_t *layout = &m->layout;
+    const uint64_t mask = vmm_page_bytes(m) - 1;
+    const uint64_t guard = (uint64_t)layout->guard_pages << m->paging->page_shift;
+    const vmm_vaddr_t stack = layout->stack_top - stack_bytes;
+    const vmm_vaddr_t low = g->vaddr & ~mask;
+    uint64_t left;
+    if (g->rights & ~(uint32_t)(VMM_R | VMM_W | VMM_X)) return VMM_EXEC_RIGHTS;
+    if (g->content_bytes > g->bytes) return VMM_EXEC_SIZES;
+    if (g->content_bytes && !g->content) {
+        if (!g->object || g->object > m->objects.fresh) return VMM_EXEC_CONTENT;
+        left = vmm_object_bytes(vmm_object_at(m, g->object));
+        if (g->offset > left || g->content_bytes > left - g->offset) return VMM_EXEC_CONTENT;
+        if ((g->vaddr ^ g->offset) & mask) return VMM_EXEC_CONGRUENT;
+    }
+    if (!g->bytes || low < layout->lowest || g->vaddr >= layout->top || g->bytes > layout->top - g->vaddr)
+        return VMM_EXEC_RANGE;
+    if (low < layout->stack_top && (g->vaddr + g->bytes > stack || stack - (g->vaddr + g->bytes) < guard))
+        return VMM_EXEC_RANGE;
+    return VMM_EXEC_FITS;
+}
+
+VMM_INLINE bool vmm_program_holds(const vmm_program_t *p, vmm_vaddr_t entry)
+{
+    uint32_t i;
+    for (i = 0; i < p->count; i++)
+        if ((p->segments[i].rights & VMM_X) && entry - p->segments[i].vaddr < p->segments[i].bytes) return true;
+    return false;
+}
+
+/* Everything that can be refused before the old program is gone. */
+VMM_OUTLINE vmm_status_t vmm_program_check(const vmm_space_t *s, const vmm_program_t *p, vmm_arguments_t *a,
+                                           vmm_start_t *start)
+{
+    const vmm_machine_t *m = vmm_machine_of(s);
+    const uint64_t mask = vmm_page_bytes(m) - 1;
+    uint64_t behind = 0;
+    uint32_t i;
+    a->width = p->pointer_bytes ? p->pointer_bytes : m->layout.top - 1 > 0xffffffff ? 8 : 4;
+    start->pointer_bytes = a->width;
+    if ((a->width != 4 && a->width != 8) || (a->width == 4 && m->layout.stack_top - 1 > 0xffffffff))
+        return vmm_exec_refuse(start, VMM_EXEC_CLASS, 0);
+    if (!p->count || !p->segments) return vmm_exec_refuse(start, VMM_EXEC_NO_SEGMENT, 0);
+    if (p->heap & mask) return vmm_exec_refuse(start, VMM_EXEC_ALIGN, 0);
+    if (!vmm_arguments_place(s, p, a)) return vmm_exec_refuse(start, VMM_EXEC_ARGUMENTS, 0);
+    for (i = 0; i < p->count; i++) {
+        const vmm_segment_t *g = &p->segments[i];
+        const unsigned rule = vmm_segment_judge(s, g, a->stack_bytes);
+        if (rule != VMM_EXEC_FITS) return vmm_exec_refuse(start, rule, i);
+        if ((g->vaddr & ~mask) < behind) return vmm_exec_refuse(start, VMM_EXEC_ORDER, i);
+        behind = ((g->vaddr + g->bytes - 1) | mask) + 1;
+    }
+    if (!vmm_program_holds(p, p->entry) || (p->main_entry && !vmm_program_holds(p, p->main_entry)))
+        return vmm_exec_refuse(start, VMM_EXEC_ENTRY, 0);
+    return VMM_OK;
+}
+
+/* Zeros from `va` to the end of its page, which shows a file: a page of ours from then on. */
+VMM_OUTLINE vmm_status_t vmm_exec_clear(vmm_space_t *s, vmm_vaddr_t va)
+{
+    const vmm_vaddr_t end = (va | (vmm_page_bytes(vmm_machine_of(s)) - 1)) + 1;
+    vmm_status_t status = VMM_OK;
+    uint8_t zeros[64];
+    VMM_SET(zeros, 0, sizeof zeros);
+    while (va != end && status == VMM_OK) {
+        const uint64_t bytes = end - va < sizeof zeros ? end - va : sizeof zeros;
+        status = vmm_exec_write(s, va, zeros, bytes);
+        va += bytes;
+    }
+    return status;
+}
+
+VMM_OUTLINE vmm_status_t vmm_segment_map(vmm_space_t *s, const vmm_segment_t *g)
+{
+    const uint64_t mask = vmm_page_bytes(vmm_machine_of(s)) - 1;
+    const bool shows = g->content_bytes && !g->content; /* pages of a file */
+    const vmm_vaddr_t first = g->vaddr & ~mask, end = ((g->vaddr + g->bytes - 1) | mask) + 1;
+    const vmm_vaddr_t covered = g->vaddr + g->content_bytes;
+    const vmm_vaddr_t middle = shows ? ((covered - 1) | mask) + 1 : first; /* from here on nothing of the file */
+    const bool clears = shows && g->bytes > g->content_bytes && (covered & mask);
+    const unsigned rights = g->rights | (clears || g->content ? (unsigned)(VMM_R | VMM_W) : 0u);
+    vmm_status_t status = VMM_OK;
+    vmm_vaddr_t at;
+    if (shows)
+        status = vmm_mmap(s, first, middle - first, rights, VMM_MAP_FIXED | VMM_MAP_PRIVATE, g->object,
+                          g->offset & ~mask, &at);
+    if (status == VMM_OK && middle < end)
+        status =
+            vmm_mmap(s, middle, end - middle, rights, VMM_MAP_FIXED | VMM_MAP_PRIVATE | VMM_MAP_ANONYMOUS, 0, 0, &at);
+    if (status == VMM_OK && g->content) status = vmm_exec_write(s, g->vaddr, g->content, g->content_bytes);
+    if (status == VMM_OK && clears) status = vmm_exec_clear(s, covered);
+    if (status == VMM_OK && rights != g->rights) status = vmm_mprotect(s, first, end - first, g->rights);
+    return status;
+}
+
+VMM_INLINE const char *vmm_text_behind_slash(const char *text)
+{
+    const char *name = text;
+    for (; *text; text++)
+        if (*text == '/') name = text + 1;
+    return name;
+}
+
+VMM_OUTLINE vmm_status_t vmm_exec_build(vmm_space_t *s, const vmm_program_t *p, const vmm_arguments_t *a)
+{
+    const uint64_t mask = vmm_page_bytes(vmm_machine_of(s)) - 1;
+    const vmm_segment_t *last = &p->segments[p->count - 1];
+    vmm_status_t status = VMM_OK;
+    uint32_t i;
+    s->locks_future = 0;
+    VMM_SET(&s->signal, 0, sizeof s->signal);
+    for (i = 0; i < p->count && status == VMM_OK; i++) status = vmm_segment_map(s, &p->segments[i]);
+    s->brk_start = s->brk = p->heap ? p->heap : ((last->vaddr + last->bytes - 1) | mask) + 1;
+    if (status == VMM_OK) status = vmm_exec_stack(s, p, a);
+    return status;
+}
+/** @endcond */
+
+/** Runs another program in a space: its areas go, a program's segments, heap and stack come. What belongs to the space
+ *  itself stays: its number, parent, limits, scores, counters of faults.
+ *
+ *  From the lowest address up: the segments, the heap, mappings, and the stack, which ends at layout.stack_top and
+ *  grows down. Only what is written now gets frames (arguments, content that is copied, the rest of a page behind
+ *  content of a file); all else comes when it is touched.
+ *  @param s        the space
+ *  @param program  what to run
+ *  @param argv     its arguments, ended by a null; null: none
+ *  @param envp     its environment, likewise
+ *  @param start    receives where it starts, or why it is refused
+ *  @return VMM_OK. VMM_E_EXEC: the program is bad; VMM_E_LONG: its arguments are too long; nothing was changed then.
+ *  After these checks the old program is gone, and any other status leaves the space empty: VMM_E_NO_FRAME,
+ *  VMM_E_LIMIT, VMM_E_IO as vmm_mmap and a fault; what a kernel does then is to end it. O(pages of the old program +
+ *  what is copied). May call the objects' callbacks and all that reclaim calls. */
+VMM_OUTLINE vmm_status_t vmm_exec(vmm_space_t *s, const vmm_program_t *program, const char *const *argv,
+                                  const char *const *envp, vmm_start_t *start)
+{
+    vmm_arguments_t a;
+    vmm_status_t status;
+    VMM_SET(&a, 0, sizeof a);
+    VMM_SET(start, 0, sizeof *start);
+    if (!program) return VMM_E_ARGUMENT;
+    a.argv = argv;
+    a.envp = envp;
+    a.name = program->name ? program->name : argv && argv[0] ? argv[0] : "";
+    status = vmm_program_check(s, program, &a, start);
+    if (status != VMM_OK) return status;
+    vmm_space_empty(s);
+    vmm_text_copy(s->name, vmm_text_behind_slash(a.name), sizeof s->name);
+    status = vmm_exec_build(s, program, &a);
+    if (status != VMM_OK) {
+        vmm_space_empty(s);
+        s->brk_start = s->brk = s->stack_start = s->entry = 0;
+        return status;
+    }
+    s->entry = start->entry = program->entry;
+    start->stack_pointer = a.stack_pointer;
+    vmm_tell(vmm_machine_of(s), VMM_EVENT_EXEC, s, s->entry, 0, a.stack_pointer);
+    return VMM_OK;
+}
+
+/** @cond internal */
+/* -- ELF files (System V ABI, gABI 4.1, "Object Files" and "Program Loading") -- */
+
+/* Offsets of fields, for files of 32 and of 64 bits: bytes 0 to 15 are e_ident, all else is little-endian.
+ *
+ *  | header | e_type | e_machine | e_version | e_entry | e_phoff | e_ehsize | e_phentsize | e_phnum | bytes |
+ *  |---|---|---|---|---|---|---|---|---|---|
+ *  | 32 | 16 | 18 | 20 | 24 | 28 | 40 | 42 | 44 | 52 |
+ *  | 64 | 16 | 18 | 20 | 24 | 32 | 52 | 54 | 56 | 64 |
+ *
+ *  | program header | p_type | p_flags | p_offset | p_vaddr | p_filesz | p_memsz | p_align | bytes |
+ *  |---|---|---|---|---|---|---|---|---|
+ *  | 32 | 0 | 24 | 4 | 8 | 16 | 20 | 28 | 32 |
+ *  | 64 | 0 | 4 | 8 | 16 | 32 | 40 | 48 | 56 |
+ */
+enum vmm_elf_number {
+    VMM_ELF_CLASS_32 = 1,
+    VMM_ELF_CLASS_64 = 2,
+    VMM_ELF_LITTLE = 1,
+    VMM_ELF_CURRENT = 1,
+    VMM_ELF_EXEC = 2,
+    VMM_ELF_DYN = 3,
+    VMM_ELF_MANY = 0xffff, /* PN_XNUM: the number stands elsewhere */
+    VMM_ELF_LOAD = 1,
+    VMM_ELF_INTERP = 3,
+    VMM_ELF_PHDR = 6,
+    VMM_ELF_GNU_STACK = 0x6474e551,
+    VMM_ELF_X = 1,
+    VMM_ELF_W = 2,
+    VMM_ELF_R = 4,
+    VMM_ELF_HEADER_MOST = 64,
+    VMM_ELF_PATH_MOST = 4096
+};
+
+/* A program header, of either width. */
+typedef struct vmm_elf_header {
+    uint32_t type, flags;
+    uint64_t offset, vaddr, filesz, memsz, align;
+} vmm_elf_header_t;
+
+/* A file, and the segments that it has in a list that program and interpreter share. */
+typedef struct vmm_elf {
+    const vmm_image_t *image;
+    uint64_t bytes; /* of the file */
+    uint8_t width;  /* of a word: 4 or 8 */
+    uint16_t type, machine, headers;
+    uint64_t entry, headers_at;
+    vmm_segment_t *segment; /* the first of its own */
+    uint32_t count, room;
+    uint64_t align;         /* the largest there is, at least a page */
+    vmm_vaddr_t headers_va; /* 0: not loaded */
+    vmm_vaddr_t behind;     /* the last segment */
+    bool stack_executable, wants_interpreter, tells_headers;
+} vmm_elf_t;
+
+/* Bytes of a file, through the page cache. The range lies in the file. */
+VMM_OUTLINE vmm_status_t vmm_object_read(vmm_machine_t *m, uint32_t object, uint64_t offset, void *to, uint64_t bytes)
+{
+    const uint64_t mask = vmm_page_bytes(m) - 1;
+    uint8_t *into = (uint8_t *)to;
+    while (bytes) {
+        const uint64_t page = offset >> m->paging->page_shift, left = mask + 1 - (offset & mask);
+        const size_t part = (size_t)(bytes < left ? bytes : left);
+        const uint32_t value = vmm_index_get(m, &vmm_object_at(m, object)->pages, (uint32_t)page);
+        uint32_t frame = value - 1;
+        if (!value || value & VMM_PAGE_IN_SLOT) {
+            const vmm_status_t status = vmm_object_load(m, NULL, object, (uint32_t)page, &frame);
+            if (status != VMM_OK) return status;
+        }
+        VMM_COPY(into, vmm_frame_host(m, frame) + (size_t)(offset & mask), part);
+        into += part;
+        offset += part;
+        bytes -= part;
+    }
+    return VMM_OK;
+}
+
+VMM_INLINE uint64_t vmm_elf_field(const uint8_t *from, unsigned bytes)
+{
+    uint64_t word = 0;
+    while (bytes-- > 0) word = word << 8 | from[bytes];
+    return word;
+}
+
+/* Bytes of the file; never one behind its end. */
+VMM_OUTLINE vmm_status_t vmm_image_read(vmm_machine_t *m, const vmm_elf_t *e, uint64_t offset, void *to, uint64_t bytes)
+{
+    if (offset > e->bytes || bytes > e->bytes - offset) return VMM_E_RANGE;
+    if (e->image->object) return vmm_object_read(m, e->image->object, offset, to, bytes);
+    VMM_COPY(to, (const uint8_t *)e->image->content + (size_t)offset, (size_t)bytes);
+    return VMM_OK;
+}
+
+/* The file's header. */
+VMM_OUTLINE vmm_status_t vmm_elf_open(vmm_machine_t *m, vmm_elf_t *e, vmm_start_t *start)
+{
+    uint8_t h[VMM_ELF_HEADER_MOST];
+    unsigned wide;
+    vmm_status_t status = vmm_image_read(m, e, 0, h, 52);
+    if (status == VMM_E_RANGE || (status == VMM_OK && vmm_elf_field(h, 4) != 0x464c457f))
+        return vmm_exec_refuse(start, VMM_EXEC_MAGIC, 0);
+    if (status != VMM_OK) return status;
+    if (h[4] != VMM_ELF_CLASS_32 && h[4] != VMM_ELF_CLASS_64) return vmm_exec_refuse(start, VMM_EXEC_CLASS, 0);
+    if (h[5] != VMM_ELF_LITTLE) return vmm_exec_refuse(start, VMM_EXEC_BYTE_ORDER, 0);
+    if (h[6] != VMM_ELF_CURRENT || vmm_elf_field(h + 20, 4) != VMM_ELF_CURRENT)
+        return vmm_exec_refuse(start, VMM_EXEC_VERSION, 0);
+    wide = h[4] == VMM_ELF_CLASS_64;
+    if (wide) status = vmm_image_read(m, e, 52, h + 52, 12);
+    if (status == VMM_E_RANGE) return vmm_exec_refuse(start, VMM_EXEC_MAGIC, 0);
+    if (status != VMM_OK) return status;
+    e->width = wide ? 8 : 4;
+    e->type = (uint16_t)vmm_elf_field(h + 16, 2);
+    start->machine = e->machine = (uint16_t)vmm_elf_field(h + 18, 2);
+    e->entry = vmm_elf_field(h + 24, e->width);
+    e->headers_at = vmm_elf_field(h + (wide ? 32 : 28), e->width);
+    e->headers = (uint16_t)vmm_elf_field(h + (wide ? 56 : 44), 2);
+    if (e->type != VMM_ELF_EXEC && e->type != VMM_ELF_DYN) return vmm_exec_refuse(start, VMM_EXEC_TYPE, 0);
+    if (e->image->machine && e->image->machine != e->machine) return vmm_exec_refuse(start, VMM_EXEC_MACHINE, 0);
+    if (vmm_elf_field(h + (wide ? 52 : 40), 2) != (wide ? 64 : 52) ||
+        vmm_elf_field(h + (wide ? 54 : 42), 2) != (wide ? 56 : 32))
+        return vmm_exec_refuse(start, VMM_EXEC_HEADER, 0);
+    if (!e->headers || e->headers == VMM_ELF_MANY || e->headers_at > e->bytes ||
+        (wide ? 56u : 32u) * (uint64_t)e->headers > e->bytes - e->headers_at)
+        return vmm_exec_refuse(start, VMM_EXEC_TABLE, 0);
+    return VMM_OK;
+}
+
+VMM_OUTLINE vmm_status_t vmm_elf_header_read(vmm_machine_t *m, const vmm_elf_t *e, uint32_t index, vmm_elf_header_t *ph)
+{
+    const bool wide = e->width == 8;
+    const uint64_t bytes = wide ? 56 : 32;
+    uint8_t h[56];
+    const vmm_status_t status = vmm_image_read(m, e, e->headers_at + index * bytes, h, bytes);
+    if (status != VMM_OK) return status;
+    ph->type = (uint32_t)vmm_elf_field(h, 4);
+    ph->flags = (uint32_t)vmm_elf_field(h + (wide ? 4 : 24), 4);
+    ph->offset = vmm_elf_field(h + (wide ? 8 : 4), e->width);
+    ph->vaddr = vmm_elf_field(h + (wide ? 16 : 8), e->width);
+    ph->filesz = vmm_elf_field(h + (wide ? 32 : 16), e->width);
+    ph->memsz = vmm_elf_field(h + (wide ? 40 : 20), e->width);
+    ph->align = vmm_elf_field(h + (wide ? 48 : 28), e->width);
+    return VMM_OK;
+}
+
+/* A PT_LOAD by itself, and against the one before it. */
+VMM_OUTLINE unsigned vmm_elf_judge(const vmm_machine_t *m, const vmm_elf_t *e, const vmm_elf_header_t *ph)
+{
+    const uint64_t page = vmm_page_bytes(m), align = ph->align > page ? ph->align : page;
+    if (ph->align & (ph->align - 1)) return VMM_EXEC_ALIGN;
+    if (ph->filesz > ph->memsz) return VMM_EXEC_SIZES;
+    if (ph->offset > e->bytes || ph->filesz > e->bytes - ph->offset) return VMM_EXEC_CONTENT;
+    if (ph->filesz && ((ph->vaddr ^ ph->offset) & (align - 1))) return VMM_EXEC_CONGRUENT;
+    if (ph->vaddr + ph->memsz < ph->vaddr) return VMM_EXEC_RANGE;
+    if (e->count && ph->vaddr < e->behind) return VMM_EXEC_ORDER;
+    return e->count == e->room ? VMM_EXEC_MANY_SEGMENTS : VMM_EXEC_FITS;
+}
+
+VMM_OUTLINE void vmm_elf_add(vmm_elf_t *e, const vmm_elf_header_t *ph)
+{
+    vmm_segment_t *g = &e->segment[e->count++];
+    VMM_SET(g, 0, sizeof *g);
+    g->vaddr = ph->vaddr;
+    g->bytes = ph->memsz;
+    g->content_bytes = ph->filesz;
+    g->offset = ph->offset;
+    g->rights = (ph->flags & VMM_ELF_R ? (uint32_t)VMM_R : 0u) | (ph->flags & VMM_ELF_W ? (uint32_t)VMM_W : 0u) |
+                (ph->flags & VMM_ELF_X ? (uint32_t)VMM_X : 0u);
+    if (e->image->object) g->object = e->image->object;
+    else if (ph->filesz) g->content = (const uint8_t *)e->image->content + (size_t)ph->offset;
+    if (ph->align > e->align) e->align = ph->align;
+    e->behind = ph->vaddr + ph->memsz;
+    if (!e->tells_headers && e->headers_at >= ph->offset && e->headers_at - ph->offset < ph->filesz) {
+        e->tells_headers = true;
+        e->headers_va = ph->vaddr + (e->headers_at - ph->offset);
+    }
+}
+
+/* PT_INTERP: a path that ends with a zero. */
+VMM_OUTLINE vmm_status_t vmm_elf_interpreter(vmm_machine_t *m, vmm_elf_t *e, const vmm_elf_header_t *ph,
+                                             vmm_start_t *start, uint32_t index)
+{
+    uint8_t last = 0;
+    vmm_status_t status = VMM_E_RANGE;
+    e->wants_interpreter = true;
+    if (ph->filesz >= 2 && ph->filesz <= VMM_ELF_PATH_MOST && ph->offset <= e->bytes)
+        status = vmm_image_read(m, e, ph->offset + ph->filesz - 1, &last, 1);
+    if (status == VMM_E_RANGE || last || !e->image->interpreter)
+        return vmm_exec_refuse(start, VMM_EXEC_INTERPRETER, index);
+    return status;
+}
+
+/* The program headers, from first to last. */
+VMM_OUTLINE vmm_status_t vmm_elf_scan(vmm_machine_t *m, vmm_elf_t *e, vmm_start_t *start)
+{
+    uint32_t i;
+    e->align = vmm_page_bytes(m);
+    for (i = 0; i < e->headers; i++) {
+        vmm_elf_header_t ph;
+        unsigned rule;
+        vmm_status_t status = vmm_elf_header_read(m, e, i, &ph);
+        if (status != VMM_OK) return status;
+        if (ph.type == VMM_ELF_GNU_STACK) e->stack_executable = (ph.flags & VMM_ELF_X) != 0;
+        if (ph.type == VMM_ELF_INTERP) {
+            status = vmm_elf_interpreter(m, e, &ph, start, i);
+            if (status != VMM_OK) return status;
+        }
+        if (ph.type != VMM_ELF_LOAD) continue;
+        rule = vmm_elf_judge(m, e, &ph);
+        if (rule != VMM_EXEC_FITS) return vmm_exec_refuse(start, rule, i);
+        if (ph.memsz) vmm_elf_add(e, &ph);
+    }
+    return e->count ? VMM_OK : vmm_exec_refuse(start, VMM_EXEC_NO_SEGMENT, 0);
+}
+
+/* Moves a file without addresses of its own to `at` or as far above as its alignment asks; `below`: to end there. */
+VMM_OUTLINE vmm_status_t vmm_elf_move(const vmm_machine_t *m, vmm_elf_t *e, vmm_vaddr_t at, bool below,
+                                      vmm_vaddr_t *base, vmm_start_t *start)
+{
+    const vmm_vaddr_t first = e->segment[0].vaddr & ~(e->align - 1);
+    const uint64_t span = e->behind - first, top = m->layout.top;
+    uint32_t i;
+    *base = 0;
+    if (e->type != VMM_ELF_DYN) return VMM_OK;
+    if (below) at = at >= span ? (at - span) & ~(e->align - 1) : top;
+    else if (at & (e->align - 1)) at = (at | (e->align - 1)) + 1; /* 0 when it wraps: below the lowest */
+    if (at > top || span > top - at) return vmm_exec_refuse(start, VMM_EXEC_RANGE, 0);
+    *base = at - first;
+    for (i = 0; i < e->count; i++) e->segment[i].vaddr += *base;
+    e->entry += *base;
+    e->behind += *base;
+    if (e->tells_headers) e->headers_va += *base;
+    return VMM_OK;
+}
+
+/* Reads a file and finds a place for it. */
+VMM_OUTLINE vmm_status_t vmm_elf_load(vmm_machine_t *m, vmm_elf_t *e, const vmm_image_t *image, vmm_segment_t *segment,
+                                      uint32_t room, vmm_start_t *start)
+{
+    vmm_status_t status;
+    VMM_SET(e, 0, sizeof *e);
+    e->image = image;
+    e->segment = segment;
+    e->room = room;
+    if (image->object > m->objects.fresh || (!image->object && !image->content)) return VMM_E_ARGUMENT;
+    e->bytes = image->object ? vmm_object_bytes(vmm_object_at(m, image->object)) : image->bytes;
+    status = vmm_elf_open(m, e, start);
+    return status == VMM_OK ? vmm_elf_scan(m, e, start) : status;
+}
+/** @endcond */
+
+/** Runs an ELF file in a space: 32 or 64 bits, little-endian, ET_EXEC at its own addresses or ET_DYN at layout.text.
+ *
+ *  Every field that matters is checked before anything is changed, and no byte outside the file is read. Of an object
+ *  the pages are mapped privately: programs that run the same file share the frames of what they do not write. What
+ *  lies behind the content of a segment is zero, as far as the segment goes (the rest of a page behind a segment
+ *  without such a part shows the file, as in Linux). Segments that share a page are refused.
+ *  @param s      the space
+ *  @param image  the file; its interpreter, if it asks for one, goes to layout.mmap_high, below it, or with bottom_up
+ *                to layout.mmap_low, and starts in its place
+ *  @param argv   as vmm_exec
+ *  @param envp   as vmm_exec
+ *  @param start  receives where it starts, or why it is refused
+ *  @return as vmm_exec. VMM_E_ARGUMENT for an image without content; VMM_E_IO when the file cannot be read: nothing was
+ *  changed then either. */
+VMM_OUTLINE vmm_status_t vmm_exec_elf(vmm_space_t *s, const vmm_image_t *image, const char *const *argv,
+                                      const char *const *envp, vmm_start_t *start)
+{
+    vmm_machine_t *m = vmm_machine_of(s);
+    vmm_segment_t segment[VMM_EXEC_SEGMENTS];
+    vmm_elf_t e, with;
+    vmm_program_t p;
+    vmm_start_t first, inner;
+    vmm_status_t status;
+    const bool up = m->layout.bottom_up;
+    VMM_SET(&first, 0, sizeof first);
+    VMM_SET(&inner, 0, sizeof inner);
+    VMM_SET(&p, 0, sizeof p);
+    status = image ? vmm_elf_load(m, &e, image, segment, VMM_EXEC_SEGMENTS, &first) : VMM_E_ARGUMENT;
+    if (status == VMM_OK) status = vmm_elf_move(m, &e, m->layout.text, false, &first.base, &first);
+    *start = first;
+    if (status != VMM_OK) return status;
+    p.segments = segment;
+    p.count = e.count;
+    p.entry = p.main_entry = e.entry;
+    if (e.wants_interpreter) {
+        status = vmm_elf_load(m, &with, image->interpreter, segment + e.count, VMM_EXEC_SEGMENTS - e.count, &inner);
+        if (status == VMM_OK && with.width != e.width) status = vmm_exec_refuse(&inner, VMM_EXEC_CLASS, 0);
+        if (status == VMM_OK)
+            status = vmm_elf_move(m, &with, up ? m->layout.mmap_low : m->layout.mmap_high, !up, &p.base, &inner);
+        start->rule = inner.rule;
+        start->index = inner.index;
+        if (status != VMM_OK) return status;
+        p.count += with.count;
+        p.entry = with.entry;
+    }
+    p.name = image->name ? image->name : image->object ? vmm_object_at(m, image->object)->name : NULL;
+    p.pointer_bytes = e.width;
+    p.stack_executable = e.stack_executable;
+    p.heap = ((e.behind - 1) | (vmm_page_bytes(m) - 1)) + 1;
+    p.headers = e.tells_headers ? e.headers_va : 0;
+    p.header_count = e.headers;
+    p.header_bytes = e.width == 8 ? 56 : 32;
+    p.auxiliary = image->auxiliary;
+    p.auxiliaries = image->auxiliaries;
+    p.random_bytes = image->random_bytes;
+    status = vmm_exec(s, &p, argv, envp, start);
+    start->base = first.base;
+    start->machine = first.machine;
+    return status;
+}
+/** @} */
+
+/* ====================================================== Part II  16. spaces: check == */
+/** @addtogroup vmm_spaces
+ *  @{ */
+
+/** @cond internal */
+/* What is counted anew, to be compared with what the machine says. */
+typedef struct vmm_recount {
+    uint64_t anon, file, shared, swapped, huge, tables; /* of the space at hand, as in its stats */
+    uint64_t mapped;                                    /* entries that count in a frame's mappings, of all spaces */
+    uint64_t slots;                                     /* entries that stand for slots, of all spaces */
+    uint64_t table_frames, table_print;                 /* frames of tables, and a sum of hashes of their numbers */
+    uint64_t committed;                                 /* pages promised */
+    uint32_t spaces, areas, tree_nodes, kins;           /* records */
+    bool found_recent_table;                            /* of the space at hand */
+} vmm_recount_t;
+
+/* Two sets of numbers with equal sums of these are taken for equal. */
+VMM_INLINE uint64_t vmm_check_print(uint64_t number)
+{
+    uint64_t hash = (number + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    hash ^= hash >> 29;
+    hash *= UINT64_C(0xbf58476d1ce4e5b9);
+    return hash ^ hash >> 32;
+}
+
+VMM_INLINE bool vmm_check_is_space(const vmm_machine_t *m, uint32_t number)
+{
+    return number >= 1 && number <= m->spaces.fresh && vmm_space_at(m, number)->number == number;
+}
+
+VMM_INLINE bool vmm_check_is_object(const vmm_machine_t *m, uint32_t number)
+{
+    return number >= 1 && number <= m->objects.fresh && vmm_object_at(m, number)->references != 0;
+}
+
+/* Entries that stand for the slot of a frame; 0 without one. */
+VMM_INLINE uint32_t vmm_check_slot_count(const vmm_machine_t *m, const vmm_frame_t *f)
+{
+    return f->flags & VMM_FRAME_SWAP ? vmm_slot_at(m, f->index)->count : 0;
+}
+
+/* -- frames -- */
+
+/* Whether the free frames are those of the buddy. */
+VMM_OUTLINE bool vmm_check_buddy(const vmm_machine_t *m)
+{
+    uint64_t frame, size, i;
+    if (!vmm_frames_check(&m->frames) || m->frames.count != m->frame_count) return false;
+    for (frame = 0; frame < m->frame_count; frame += size) {
+        const bool is_free = vmm_frames_is_free(&m->frames, (uint32_t)frame);
+        const bool reserved = m->frames.state[frame] == VMM_FRAMES_RESERVED;
+        size = UINT64_C(1) << vmm_frames_order_at(&m->frames, (uint32_t)frame);
+        for (i = 0; i < size && !reserved; i++)
+            if ((vmm_frame_at(m, (uint32_t)(frame + i))->kind == VMM_FRAME_FREE) != is_free) return false;
+    }
+    return true;
+}
+
+VMM_OUTLINE bool vmm_check_zero_frame(const vmm_machine_t *m)
+{
+    const uint8_t *host = vmm_frame_host(m, m->zero_frame);
+    uint64_t i;
+    for (i = 0; i < vmm_page_bytes(m); i++)
+        if (host[i]) return false;
+    return vmm_frame_at(m, m->zero_frame)->kind == VMM_FRAME_FIXED && vmm_frame_at(m, m->zero_frame)->mappings == 0;
+}
+
+/* Whether the reverse map finds as many entries as the frame says, and a locked area if it is locked. */
+VMM_OUTLINE bool vmm_check_places(vmm_machine_t *m, uint32_t frame)
+{
+    const vmm_frame_t *f = vmm_frame_at(m, frame);
+    vmm_place_t at = vmm_places(m, frame);
+    uint32_t found = 0;
+    bool locked = false;
+    while (vmm_places_next(m, &at)) {
+        found++;
+        locked = locked || vmm_area_at(m, vmm_tree_find(at.space, at.va))->flags & (VMM_AREA_LOCKED | VMM_AREA_HUGE);
+    }
+    return found == f->mappings && (locked || !(f->flags & VMM_FRAME_LOCKED));
+}
+
+VMM_OUTLINE bool vmm_check_anon_frame(const vmm_machine_t *m, uint32_t frame)
+{
+    const vmm_frame_t *f = vmm_frame_at(m, frame);
+    uint32_t owner, index;
+    if (f->flags & VMM_FRAME_SWAP && (f->index >= m->slot_count || vmm_slot_at(m, f->index)->frame != frame))
+        return false;
+    vmm_frame_identity(m, frame, &owner, &index);
+    if ((owner & 0xffff) == 0 || (owner & 0xffff) > m->kins.fresh) return false;
+    if (f->flags & VMM_FRAME_EXCLUSIVE && f->mappings + vmm_check_slot_count(m, f) > 1) return false;
+    return f->mappings || vmm_check_slot_count(m, f) || f->flags & VMM_FRAME_PINNED;
+}
+
+VMM_OUTLINE bool vmm_check_cache_frame(const vmm_machine_t *m, uint32_t frame)
+{
+    const vmm_frame_t *f = vmm_frame_at(m, frame);
+    if (f->flags & (VMM_FRAME_SWAP | VMM_FRAME_LAZY | VMM_FRAME_EXCLUSIVE) || !vmm_check_is_object(m, f->owner))
+        return false;
+    return vmm_index_get(m, &vmm_object_at(m, f->owner)->pages, f->index) == frame + 1;
+}
+
+/* Whether a merged frame is in no list, shared or held, and where its chain says. */
+VMM_OUTLINE bool vmm_check_merged_frame(const vmm_machine_t *m, uint32_t frame)
+{
+    const vmm_frame_t *f = vmm_frame_at(m, frame);
+    if (f->kind != VMM_FRAME_MERGED || !m->merge_offset || (!f->mappings && !(f->flags & VMM_FRAME_PINNED)))
+        return false;
+    if (f->flags & (VMM_FRAME_SWAP | VMM_FRAME_LOCKED | VMM_FRAME_EXCLUSIVE | VMM_FRAME_BUSY)) return false;
+    if (f->next != VMM_NO_FRAME && vmm_frame_at(m, f->next)->previous != frame) return false;
+    if (f->previous != VMM_NO_FRAME) return vmm_frame_at(m, f->previous)->next == frame;
+    return vmm_merge_chains(m)[f->owner & (m->merge_buckets - 1)] == frame + 1;
+}
+
+/* Whether each frame is what it says, and the counts of pages are right. */
+VMM_OUTLINE bool vmm_check_frames(vmm_machine_t *m, const vmm_recount_t *sum)
+{
+    uint64_t anon = 0, cache = 0, mapped = 0, tables = 0, print = 0;
+    uint32_t frame;
+    for (frame = 0; frame < m->frame_count; frame++) {
+        const vmm_frame_t *f = vmm_frame_at(m, frame);
+        const unsigned kind = vmm_frame_kind(f);
+        if (kind == VMM_FRAME_TABLE) {
+            tables++;
+            if (f->owner) print += vmm_check_print(frame); /* the first frame of its table */
+        }
+        if (kind == VMM_FRAME_MERGED) {
+            if (!vmm_check_merged_frame(m, frame)) return false;
+            anon++;
+            mapped += f->mappings;
+            continue;
+        }
+        if (kind != VMM_FRAME_ANON && kind != VMM_FRAME_CACHE) {
+            if (f->kind > VMM_FRAME_TABLE) return false;
+            continue;
+        }
+        if (f->flags & VMM_FRAME_BUSY || (f->kind >> 4 != 0) == ((f->flags & VMM_FRAME_LOCKED) != 0)) return false;
+        if (!(kind == VMM_FRAME_ANON ? vmm_check_anon_frame(m, frame) : vmm_check_cache_frame(m, frame))) return false;
+        if (!vmm_check_places(m, frame)) return false;
+        anon += kind == VMM_FRAME_ANON;
+        cache += kind == VMM_FRAME_CACHE;
+        mapped += f->mappings;
+    }
+    return anon == m->pages_anon && cache == m->pages_cache && mapped == sum->mapped && tables == m->pages_tables &&
+           tables == sum->table_frames && print == sum->table_print;
+}
+
+/* -- slots -- */
+
+/* Entries of the kin that stand for a slot, where they should be. */
+VMM_OUTLINE uint32_t vmm_check_slot_places(vmm_machine_t *m, uint32_t slot)
+{
+    const vmm_slot_t *record = vmm_slot_at(m, slot);
+    const vmm_kin_t *kin = vmm_kin_at(m, record->owner & 0xffff);
+    uint32_t found = 0;
+    vmm_place_t at;
+    VMM_SET(&at, 0, sizeof at);
+    at.page = record->index | (uint64_t)(record->owner >> 16) << 32;
+    at.kin_left = kin->count;
+    at.space = vmm_space_at(m, kin->first);
+    while (vmm_places_kin(m, &at)) {
+        const vmm_area_t *a = vmm_area_at(m, at.area);
+        const uint8_t *entry;
+        uint32_t number = 0;
+        unsigned level;
+        if (at.page < a->home || at.page - a->home >= vmm_area_pages(m, a)) continue;
+        entry = vmm_entry_find(m, at.space, a->start + ((at.page - a->home) << m->paging->page_shift), &level);
+        if (!entry || level || vmm_entry_read(m, vmm_pte_load(m->paging, entry), &number) != VMM_ENTRY_SLOT) continue;
+        found += number == slot;
+    }
+    return found;
+}
+
+/* Whether a slot that is taken is linked both ways with what it holds. */
+VMM_OUTLINE bool vmm_check_slot(vmm_machine_t *m, uint32_t slot)
+{
+    const vmm_slot_t *record = vmm_slot_at(m, slot);
+    const vmm_frame_t *f;
+    if (record->kind == VMM_FRAME_CACHE)
+        return record->count == 1 && record->frame == VMM_NO_FRAME && vmm_check_is_object(m, record->owner) &&
+               vmm_index_get(m, &vmm_object_at(m, record->owner)->pages, record->index) == (VMM_PAGE_IN_SLOT | slot);
+    if (record->kind != VMM_FRAME_ANON) return false;
+    if (record->count && vmm_check_slot_places(m, slot) != record->count) return false;
+    if (record->frame == VMM_NO_FRAME) return record->count != 0;
+    if (record->frame >= m->frame_count) return false;
+    f = vmm_frame_at(m, record->frame);
+    return vmm_frame_kind(f) == VMM_FRAME_ANON && f->flags & VMM_FRAME_SWAP && f->index == slot;
+}
+
+VMM_OUTLINE bool vmm_check_slots(vmm_machine_t *m, const vmm_recount_t *sum)
+{
+    uint64_t entries = 0;
+    uint32_t i, slot, used, all = 0;
+    for (i = 0; i < m->swaps; i++) {
+        const vmm_swap_t *swap = &m->swap[i];
+        if (i && swap[-1].area.priority < swap->area.priority) return false;
+        for (used = 0, slot = swap->first; slot < swap->first + swap->area.slots; slot++) {
+            const vmm_slot_t *record = vmm_slot_at(m, slot);
+            if (!record->count && record->frame == VMM_NO_FRAME) continue;
+            if (vmm_swap_of(m, slot) != swap || !vmm_check_slot(m, slot)) return false;
+            used++;
+            if (record->kind == VMM_FRAME_ANON) entries += record->count;
+        }
+        if (used != swap->used) return false;
+        all += used;
+    }
+    for (slot = m->slot_count; slot < m->options.slots; slot++)
+        if (vmm_slot_at(m, slot)->count || vmm_slot_at(m, slot)->frame != VMM_NO_FRAME) return false;
+    return all == m->slots_used && entries == sum->slots;
+}
+
+/* -- resident sets -- */
+
+/* Whether the lists of a set are linked well and hold its frames; *held counts them. */
+VMM_OUTLINE bool vmm_check_set(vmm_machine_t *m, const vmm_resident_t *set, uint32_t *held)
+{
+    unsigned number;
+    for (number = 0; number < VMM_RESIDENT_LISTS; number++) {
+        const vmm_list_t *list = &set->list[number];
+        uint32_t frame = list->first, previous = VMM_NO_FRAME, count = 0;
+        for (; frame != VMM_NO_FRAME; previous = frame, frame = vmm_frame_at(m, frame)->next) {
+            if (frame >= m->frame_count || ++count > list->count) return false;
+            if (vmm_list_of(m, frame) != number || vmm_frame_at(m, frame)->previous != previous) return false;
+            if (vmm_resident_of(m, frame) != set) return false;
+        }
+        if (list->last != previous || count != list->count) return false;
+        *held += count;
+    }
+    return true;
+}
+
+VMM_OUTLINE bool vmm_check_sets(vmm_machine_t *m)
+{
+    uint32_t held = 0, said = 0, number, frame;
+    if (!vmm_check_set(m, &m->resident, &held)) return false;
+    for (number = 1; number <= m->spaces.fresh; number++)
+        if (vmm_check_is_space(m, number) && !vmm_check_set(m, &vmm_space_at(m, number)->resident, &held)) return false;
+    for (frame = 0; frame < m->frame_count; frame++) said += vmm_list_of(m, frame) != VMM_RESIDENT_LISTS;
+    return held == said;
+}
+
+/* -- objects -- */
+
+VMM_OUTLINE bool vmm_check_ring(const vmm_machine_t *m, uint32_t object)
+{
+    const vmm_object_t *o = vmm_object_at(m, object);
+    uint32_t area = o->areas, i;
+    if (o->references != o->area_count + (o->closed ? 0u : 1u) || (area == 0) != (o->area_count == 0)) return false;
+    for (i = 0; i < o->area_count; i++) {
+        const vmm_area_t *a = vmm_area_at(m, area);
+        if (a->object != object || !vmm_check_is_space(m, a->space)) return false;
+        if (vmm_area_at(m, a->next)->previous != area || (i && area == o->areas)) return false;
+        area = a->next;
+    }
+    return area == o->areas;
+}
+
+/* Whether the pages of an object are where its index says; *nodes counts those of the index. */
+VMM_OUTLINE bool vmm_check_index(const vmm_machine_t *m, uint32_t object, uint32_t *nodes)
+{
+    const vmm_object_t *o = vmm_object_at(m, object);
+    uint32_t page = 0, value, level, before = 0;
+    bool first = true;
+    if (!vmm_index_check(m, &o->pages)) return false;
+    for (; vmm_index_next(m, &o->pages, page, &page, &value); before = page, page++, first = false) {
+        for (level = 0; level < o->pages.height; level++)
+            *nodes += first || (uint64_t)page >> (4 * level + 4) != (uint64_t)before >> (4 * level + 4);
+        if (value & VMM_PAGE_IN_SLOT) {
+            const uint32_t slot = value & ~VMM_PAGE_IN_SLOT;
+            if (slot >= m->slot_count || vmm_slot_at(m, slot)->kind != VMM_FRAME_CACHE) return false;
+            if (vmm_slot_at(m, slot)->owner != object || vmm_slot_at(m, slot)->index != page) return false;
+        } else {
+            const vmm_frame_t *f = value - 1 < m->frame_count ? vmm_frame_at(m, value - 1) : NULL;
+            if (!f || vmm_frame_kind(f) != VMM_FRAME_CACHE || f->owner != object || f->index != page) return false;
+        }
+        if (page == UINT32_MAX) break;
+    }
+    return true;
+}
+
+VMM_OUTLINE bool vmm_check_objects(const vmm_machine_t *m)
+{
+    uint32_t number, live = 0, nodes = 0;
+    for (number = 1; number <= m->objects.fresh; number++) {
+        if (!vmm_check_is_object(m, number)) continue;
+        if (!vmm_check_ring(m, number) || !vmm_check_index(m, number, &nodes)) return false;
+        live++;
+    }
+    return live == m->objects.used && nodes == m->index_nodes.used;
+}
+
+/* -- entries -- */
+
+/* Whether a frame is the page that an address of an area shows. */
+VMM_OUTLINE bool vmm_check_identity(const vmm_machine_t *m, const vmm_space_t *s, const vmm_area_t *a, vmm_vaddr_t va,
+                                    uint32_t frame, vmm_recount_t *sum)
+{
+    const vmm_frame_t *f = frame < m->frame_count ? vmm_frame_at(m, frame) : NULL;
+    uint64_t page;
+    uint32_t owner, index;
+    if (frame == m->zero_frame) return !a->object;
+    if (!f) return false;
+    sum->mapped++;
+    if (vmm_frame_kind(f) == VMM_FRAME_CACHE) {
+        if (vmm_frame_is_shared_memory(m, f)) sum->shared++;
+        else sum->file++;
+        return f->owner == a->object && f->index == vmm_area_page(m, a, va);
+    }
+    if (!a->anon || a->flags & VMM_AREA_SHARED) return false;
+    if (vmm_frame_kind(f) == VMM_FRAME_MERGED) {
+        sum->anon++;
+        return true;
+    }
+    if (vmm_frame_kind(f) != VMM_FRAME_ANON) return false;
+    if (f->flags & VMM_FRAME_SWAP && f->index >= m->slot_count) return false;
+    sum->anon++;
+    page = vmm_area_home(m, a, va);
+    vmm_frame_identity(m, frame, &owner, &index);
+    return owner == vmm_anon_owner(s->kin, page) && index == (uint32_t)page;
+}
+
+/* Whether an entry gives what its area gives, and writing only where nobody else can notice. */
+VMM_OUTLINE bool vmm_check_rights(const vmm_machine_t *m, const vmm_area_t *a, vmm_pte_t pte, uint32_t frame)
+{
+    const vmm_paging_t *p = m->paging;
+    const uint32_t known =
+        (p->read ? (uint32_t)VMM_R : 0u) | (p->execute ? (uint32_t)VMM_X : 0u) | (p->user ? (uint32_t)VMM_U : 0u);
+    const uint32_t rights = vmm_area_rights(a), flags = vmm_pte_flags(p, pte);
+    const vmm_frame_t *f = vmm_frame_at(m, frame);
+    if (vmm_area_is_barred(a) || (rights ^ flags) & known) return false;
+    if (!p->write || !(flags & VMM_W)) return true;
+    if (!(rights & VMM_W)) return false;
+    if (a->flags & VMM_AREA_SHARED) return true;
+    return vmm_frame_kind(f) == VMM_FRAME_ANON && f->mappings == 1 && vmm_check_slot_count(m, f) == 0;
+}
+
+/* Whether an entry is one that its address may have. */
+VMM_OUTLINE bool vmm_check_entry(const vmm_machine_t *m, const vmm_space_t *s, vmm_vaddr_t va, unsigned level,
+                                 vmm_pte_t pte, vmm_recount_t *sum)
+{
+    const vmm_paging_t *p = m->paging;
+    const uint64_t pages = UINT64_C(1) << (vmm_level_shift(p, level) - p->page_shift);
+    const uint32_t area = vmm_tree_find(s, va);
+    const vmm_area_t *a = area ? vmm_area_at(m, area) : NULL;
+    uint32_t number = 0;
+    uint64_t i;
+    if (!a || va < a->start || a->end - va < pages << p->page_shift) return false;
+    switch (vmm_entry_read(m, pte, &number)) {
+    case VMM_ENTRY_SLOT:
+        sum->swapped++;
+        sum->slots++;
+        if (level || number >= m->slot_count || !a->anon || a->flags & VMM_AREA_SHARED) return false;
+        i = vmm_area_home(m, a, va);
+        return vmm_slot_at(m, number)->kind == VMM_FRAME_ANON && vmm_slot_at(m, number)->count &&
+               vmm_slot_at(m, number)->owner == vmm_anon_owner(s->kin, i) &&
+               vmm_slot_at(m, number)->index == (uint32_t)i;
+    case VMM_ENTRY_PARKED: return !level && vmm_area_is_barred(a) && vmm_check_identity(m, s, a, va, number, sum);
+    default:
+        sum->huge += level != 0;
+        for (i = 0; i < pages; i++) {
+            const uint32_t frame = number + (uint32_t)i;
+            if (!vmm_check_identity(m, s, a, va + (i << p->page_shift), frame, sum)) return false;
+            if (!vmm_check_rights(m, a, pte, frame)) return false;
+        }
+        return true;
+    }
+}
+
+/* Whether a table may stand where it was found. */
+VMM_OUTLINE bool vmm_check_table(const vmm_machine_t *m, const vmm_space_t *s, vmm_paddr_t table, unsigned level,
+                                 vmm_vaddr_t va, vmm_recount_t *sum)
+{
+    const uint32_t frame = vmm_frame_of(m, table);
+    const uint64_t frames = UINT64_C(1) << vmm_table_order(m, level);
+    uint64_t i;
+    if (table < m->memory.base || frame >= m->frame_count || frames > m->frame_count - frame) return false;
+    for (i = 0; i < frames; i++)
+        if (vmm_frame_at(m, frame + (uint32_t)i)->kind != VMM_FRAME_TABLE) return false;
+    sum->tables += vmm_table_bytes(m->paging, level);
+    sum->table_frames += frames;
+    sum->table_print += vmm_check_print(frame);
+    if (level == 0 && s->table_tag == (va >> vmm_level_shift(m->paging, 1)) + 1)
+        sum->found_recent_table = s->table == table;
+    return vmm_frame_at(m, frame)->owner == s->number;
+}
+
+/* A walk over all tables of a space. */
+typedef struct vmm_check_walk {
+    vmm_paddr_t table[VMM_MAX_LEVELS];
+    uint64_t index[VMM_MAX_LEVELS];   /* of the entry that is next */
+    uint64_t entries[VMM_MAX_LEVELS]; /* that were not 0 so far */
+    vmm_vaddr_t va[VMM_MAX_LEVELS];   /* what the table covers begins here */
+    unsigned level;
+} vmm_check_walk_t;
+
+/* The entry that is next in the open table: goes into the table that it points to, or judges it. */
+VMM_OUTLINE bool vmm_check_step(const vmm_machine_t *m, const vmm_space_t *s, vmm_check_walk_t *w, vmm_recount_t *sum)
+{
+    const vmm_paging_t *p = m->paging;
+    const unsigned level = w->level;
+    const vmm_vaddr_t va = w->va[level] + (w->index[level] << vmm_level_shift(p, level));
+    const vmm_pte_t pte = vmm_pte_load(p, vmm_table_host(m, w->table[level]) + (size_t)w->index[level] * p->pte_bytes);
+    w->index[level]++;
+    if (!pte) return true;
+    w->entries[level]++;
+    if (level > 0 && !(pte & p->valid)) return false;
+    if (level == 0 || vmm_pte_is_leaf(p, pte, level)) return vmm_check_entry(m, s, va, level, pte, sum);
+    w->level--;
+    w->table[level - 1] = vmm_pte_paddr(p, pte);
+    w->index[level - 1] = w->entries[level - 1] = 0;
+    w->va[level - 1] = va;
+    return vmm_check_table(m, s, w->table[level - 1], level - 1, va, sum);
+}
+
+/* Whether the root's entries above the layout's top are the kernel's. */
+VMM_OUTLINE bool vmm_check_kernel_half(const vmm_machine_t *m, const vmm_space_t *s, uint64_t first)
+{
+    const vmm_paging_t *p = m->paging;
+    const uint64_t end = UINT64_C(1) << p->index_bits[p->levels - 1u];
+    for (; first < end; first++) {
+        const size_t at = (size_t)first * p->pte_bytes;
+        const vmm_pte_t kernel = m->kernel_root ? vmm_pte_load(p, vmm_table_host(m, m->kernel_root) + at) : 0;
+        if (vmm_pte_load(p, vmm_table_host(m, s->root) + at) != kernel) return false;
+    }
+    return true;
+}
+
+/* Whether all tables of a space are right; counts what they map. */
+VMM_OUTLINE bool vmm_check_tables(const vmm_machine_t *m, const vmm_space_t *s, vmm_recount_t *sum)
+{
+    const vmm_paging_t *p = m->paging;
+    const unsigned top = p->levels - 1u, shift = vmm_level_shift(p, top);
+    const uint64_t roots = ((m->layout.top - 1) >> shift) + 1;
+    vmm_check_walk_t w;
+    w.level = top;
+    w.table[top] = s->root;
+    w.index[top] = w.entries[top] = 0;
+    w.va[top] = 0;
+    if (!vmm_check_table(m, s, s->root, top, 0, sum)) return false;
+    while (w.level < p->levels) {
+        const uint64_t end = w.level == top ? roots : UINT64_C(1) << p->index_bits[w.level];
+        if (w.index[w.level] < end) {
+            if (!vmm_check_step(m, s, &w, sum)) return false;
+            continue;
+        }
+        if (vmm_frame_at(m, vmm_frame_of(m, w.table[w.level]))->mappings != (uint16_t)w.entries[w.level]) return false;
+        w.level++;
+    }
+    return vmm_check_kernel_half(m, s, roots);
+}
+
+/* -- spaces -- */
+
+/* Whether the areas of a space are counted right, and known where they should be. */
+VMM_OUTLINE bool vmm_check_areas(const vmm_machine_t *m, const vmm_space_t *s, vmm_recount_t *sum)
+{
+    uint64_t total = 0, data = 0, stack = 0, locked = 0;
+    uint32_t number, moved = 0, level;
+    vmm_tree_path_t path;
+    if (!vmm_area_tree_check(s)) return false;
+    for (number = vmm_area_first(s); number; number = vmm_area_next(s, number)) {
+        const vmm_area_t *a = vmm_area_at(m, number);
+        const uint64_t pages = vmm_area_pages(m, a);
+        const bool away = a->home != a->start >> m->paging->page_shift;
+        if (a->end > m->layout.top || away != ((a->flags & VMM_AREA_MOVED) != 0)) return false;
+        if (a->object ? !vmm_check_is_object(m, a->object) : a->next || a->previous || a->flags & VMM_AREA_SHARED)
+            return false;
+        total += pages;
+        if (a->flags & VMM_AREA_GROWS) stack += pages;
+        else if ((a->flags & ((uint32_t)VMM_W | VMM_AREA_SHARED)) == VMM_W) data += pages;
+        if (a->flags & VMM_AREA_LOCKED) locked += pages;
+        if (a->flags & VMM_AREA_ACCOUNT) sum->committed += pages;
+        moved += away;
+        vmm_tree_seek(s, a->start, &path);
+        for (level = 0; level < s->tree_height && path.step[level].at == 0; level++) sum->tree_nodes++;
+        if (level < s->tree_height && path.step[level].at == 0) return false;
+    }
+    for (number = s->moved; number; number = vmm_area_at(m, number)->moved_next) {
+        const vmm_area_t *a = vmm_area_at(m, number);
+        if (a->space != s->number || !(a->flags & VMM_AREA_MOVED) || moved-- == 0) return false;
+        if (a->moved_next && vmm_area_at(m, a->moved_next)->moved_previous != number) return false;
+        if (!a->moved_previous && s->moved != number) return false;
+    }
+    sum->areas += s->areas;
+    return moved == 0 && total == s->stats.total && data == s->stats.data && stack == s->stats.stack &&
+           locked == s->stats.locked;
+}
+
+/* Whether the ring of kin that a space is in is whole. */
+VMM_OUTLINE bool vmm_check_kin(const vmm_machine_t *m, const vmm_space_t *s, vmm_recount_t *sum)
+{
+    const vmm_kin_t *kin = s->kin >= 1 && s->kin <= m->kins.fresh ? vmm_kin_at(m, s->kin) : NULL;
+    uint32_t at = s->number, i;
+    bool with_first = false;
+    if (!kin) return false;
+    for (i = 0; i < kin->count; i++) {
+        if (!vmm_check_is_space(m, at) || vmm_space_at(m, at)->kin != s->kin || (i && at == s->number)) return false;
+        with_first = with_first || at == kin->first;
+        if (vmm_space_at(m, vmm_space_at(m, at)->kin_next)->kin_previous != at) return false;
+        at = vmm_space_at(m, at)->kin_next;
+    }
+    sum->kins += kin->first == s->number;
+    return at == s->number && with_first;
+}
+
+VMM_OUTLINE bool vmm_check_space(const vmm_machine_t *m, const vmm_space_t *s, vmm_recount_t *sum)
+{
+    const vmm_space_stats_t *stats = &s->stats;
+    sum->anon = sum->file = sum->shared = sum->swapped = sum->huge = sum->tables = 0;
+    sum->found_recent_table = s->table_tag == 0;
+    if (s->offset != (uint64_t)((uintptr_t)s - (uintptr_t)m) || s->brk < s->brk_start) return false;
+    if (!vmm_check_kin(m, s, sum) || !vmm_check_areas(m, s, sum) || !vmm_check_tables(m, s, sum)) return false;
+    sum->spaces++;
+    if (stats->anon != sum->anon || stats->file != sum->file || stats->shared != sum->shared) return false;
+    if (stats->swapped != sum->swapped || stats->huge != sum->huge || stats->tables != sum->tables) return false;
+    return sum->found_recent_table && stats->most >= stats->anon + stats->file + stats->shared;
+}
+
+VMM_OUTLINE bool vmm_check_spaces(const vmm_machine_t *m, vmm_recount_t *sum)
+{
+    uint32_t number;
+    for (number = 1; number <= m->spaces.fresh; number++)
+        if (vmm_check_is_space(m, number) && !vmm_check_space(m, vmm_space_at(m, number), sum)) return false;
+    return sum->spaces == m->spaces.used && sum->kins == m->kins.used && sum->areas == m->areas.used &&
+           sum->tree_nodes == m->tree_nodes.used && sum->committed == m->committed;
+}
+
+VMM_OUTLINE bool vmm_check_cpus(const vmm_machine_t *m)
+{
+    uint32_t i;
+    for (i = 0; i < m->cpus; i++) {
+        const uint32_t space = m->cpu[i].space;
+        if (m->cpu[i].number != i || (space && !vmm_check_is_space(m, space))) return false;
+        if (space && !(vmm_space_at(m, space)->ran_on >> i & 1)) return false;
+    }
+    return !m->reclaiming;
+}
+/** @endcond */
+
+/** Verifies every invariant of a machine by counting all of it anew: each frame is free, taken for good, of a table, or
+ *  of a page, as buddy, record and tables say alike; every entry lies in an area, allows no more than that, and maps
+ *  the page that belongs there; the reverse map finds all entries of each frame; counts of frames, slots, spaces,
+ *  areas and objects are right; lists, rings, trees and indexes are whole; the frame of zeros is zero.
+ *
+ *  Counts of entries per frame are exact without memory for them: the reverse map finds as many as each frame says, and
+ *  all frames together say as many as the tables have. Only which frames are tables is compared by a sum of 64-bit
+ *  hashes. What is no call's business may be as it likes: contents, marks of entries, times, what a policy remembers.
+ *  @param m  the machine, not inside of a call or callback
+ *  @return whether all hold. O(frames + slots + entries of all tables + areas x log areas + mappings x (kin + moved
+ *  areas of a kin, or areas of an object)). */
+VMM_OUTLINE bool vmm_check(const vmm_machine_t *m)
+{
+    vmm_machine_t *const w = (vmm_machine_t *)(uintptr_t)m; /* what was found last is remembered on the way */
+    vmm_recount_t sum;
+    VMM_SET(&sum, 0, sizeof sum);
+    return vmm_check_buddy(m) && vmm_check_zero_frame(m) && vmm_check_objects(m) && vmm_check_spaces(m, &sum) &&
+           vmm_check_frames(w, &sum) && vmm_check_slots(w, &sum) && vmm_check_sets(w) && vmm_check_cpus(m);
+}
+/** @} */
+
+/* ====================================================== Part II  17. malloc in a space == */
+/** @defgroup vmm_space_heap 17. malloc in a space
+ *  The heap of vmm_alloc.h over the program break and the mappings of a space. Blocks are virtual addresses; their
+ *  headers are words of the space, read and written through its tables. A page gets a frame when it is first
+ *  touched, by the heap or by the program, and not before.
+ *
+ *      VMM_FAR_HEAP(heap, 0)                      // heap_t, heap_malloc(), heap_realloc(), heap_free()
+ *
+ *      vmm_heap_in_space(space, &options);
+ *      status = heap_init(&heap, &options);       // the break moves up by top_pad and a page
+ *      status = heap_malloc(&heap, 100, 1, &va);  // from below mmap_threshold out of the heap, else by vmm_mmap
+ *  @{ */
+
+/** @cond internal */
+/* A heap's hooks get addresses with the bits that a pointer of this host has. What a heap holds lies at most SIZE_MAX
+ * above the start of the heap's first page, which gives the others back. */
+VMM_INLINE vmm_vaddr_t vmm_heap_far(const vmm_space_t *s, const void *at)
+{
+    const vmm_vaddr_t base = s->brk_start & ~UINT64_C(4095);
+    return base + (size_t)((uintptr_t)at - (uintptr_t)base);
+}
+
+/* Does an address lie where vmm_heap_far finds it again? */
+VMM_INLINE bool vmm_heap_reaches(const vmm_space_t *s, vmm_vaddr_t va)
+{
+    return vmm_heap_far(s, (const void *)(uintptr_t)va) == va;
+}
+
+VMM_OUTLINE int vmm_heap_load(void *user, vmm_vaddr_t at, size_t *word)
+{
+    return vmm_space_read((vmm_space_t *)user, at, word, sizeof *word) != VMM_OK;
+}
+
+VMM_OUTLINE int vmm_heap_store(void *user, vmm_vaddr_t at, size_t word)
+{
+    return vmm_space_write((vmm_space_t *)user, at, &word, sizeof word) != VMM_OK;
+}
+
+VMM_OUTLINE int vmm_heap_break_up(void *user, size_t bytes, void **at)
+{
+    vmm_space_t *s = (vmm_space_t *)user;
+    const vmm_vaddr_t was = s->brk;
+    vmm_vaddr_t now = 0;
+    if (was + bytes < was || !vmm_heap_reaches(s, was + bytes)) return 1;
+    if (vmm_brk(s, was + bytes, &now) != VMM_OK) return 1;
+    *at = (void *)(uintptr_t)was;
+    return 0;
+}
+
+/* Only the end of the heap can go, and only while the break is where the heap left it. */
+VMM_OUTLINE int vmm_heap_break_down(void *user, void *at, size_t bytes)
+{
+    vmm_space_t *s = (vmm_space_t *)user;
+    const vmm_vaddr_t start = vmm_heap_far(s, at);
+    vmm_vaddr_t now = 0;
+    if (start + bytes != s->brk) return 1;
+    return vmm_brk(s, start, &now) != VMM_OK;
+}
+
+/* A mapping that begins at a multiple of 4096, also where pages are smaller. */
+VMM_OUTLINE void *vmm_heap_map(void *user, size_t bytes)
+{
+    vmm_space_t *s = (vmm_space_t *)user;
+    const uint64_t page = vmm_page_bytes(vmm_machine_of(s)), slack = page < 4096 ? 4096 - page : 0;
+    vmm_vaddr_t at = 0, start;
+    if (vmm_mmap(s, 0, bytes + slack, VMM_R | VMM_W, VMM_MAP_PRIVATE | VMM_MAP_ANONYMOUS, 0, 0, &at) != VMM_OK)
+        return NULL;
+    start = (at + slack) & ~slack;
+    if (slack && start > at) (void)vmm_munmap(s, at, start - at);
+    if (slack && at + slack > start) (void)vmm_munmap(s, start + bytes, at + slack - start);
+    if (vmm_heap_reaches(s, start) && vmm_heap_reaches(s, start + bytes)) return (void *)(uintptr_t)start;
+    (void)vmm_munmap(s, start, bytes);
+    return NULL;
+}
+
+VMM_OUTLINE int vmm_heap_unmap(void *user, void *at, size_t bytes)
+{
+    vmm_space_t *s = (vmm_space_t *)user;
+    return vmm_munmap(s, vmm_heap_far(s, at), bytes) != VMM_OK;
+}
+
+VMM_OUTLINE void *vmm_heap_remap(void *user, void *at, size_t bytes, size_t wanted)
+{
+    vmm_space_t *s = (vmm_space_t *)user;
+    const vmm_vaddr_t from = vmm_heap_far(s, at);
+    vmm_vaddr_t now = 0;
+    if (vmm_mremap(s, from, bytes, wanted, VMM_MREMAP_MAYMOVE, 0, &now) != VMM_OK) return NULL;
+    if (vmm_heap_reaches(s, now) && vmm_heap_reaches(s, now + wanted)) return (void *)(uintptr_t)now;
+    (void)vmm_mremap(s, now, wanted, bytes, VMM_MREMAP_MAYMOVE | VMM_MREMAP_FIXED, from, &now);
+    return NULL;
+}
+/** @endcond */
+
+/** Fills the options of a heap that VMM_FAR_HEAP stamped, so that it lives in a space: it grows and shrinks by
+ *  vmm_brk, and maps large blocks by vmm_mmap, moves them by vmm_mremap. All else is 0, which is the thresholds of
+ *  mallopt(3): 128 KiB each, following what is freed; set them, misuse and secret before NAME_init.
+ *
+ *  A call of the heap may fault as the program's own accesses do. One that cannot be served is VMM_FAULT: the heap is
+ *  as it was before the call, and the space's signal says why. The heap ends with the space's program; a fork has a
+ *  copy of the memory, and needs a copy of the heap_t whose hooks.user is the child.
+ *  @param space    where it lives
+ *  @param options  receives them; the space must stay as long as the heap. O(1). */
+VMM_INLINE void vmm_heap_in_space(vmm_space_t *space, vmm_heap_options_t *options)
+{
+    VMM_SET(options, 0, sizeof *options);
+    options->far_arena = space->brk;
+    options->hooks.grow = vmm_heap_break_up;
+    options->hooks.shrink = vmm_heap_break_down;
+    options->hooks.map = vmm_heap_map;
+    options->hooks.unmap = vmm_heap_unmap;
+    if (vmm_machine_of(space)->paging->page_shift >= 12) options->hooks.remap = vmm_heap_remap;
+    options->hooks.load = vmm_heap_load;
+    options->hooks.store = vmm_heap_store;
+    options->hooks.user = space;
+}
+/** @} */
+
+/* =========================================================== Part III  18. look at spaces == */
+/** @defgroup vmm_look 18. Look at spaces
+ *  What a machine's memory is used for, as plain data and as Linux prints it: the names of fields are those of /proc.
+ *  Looking changes nothing.
+ *  @{ */
+
+/** Bits behind the point of Pss: a page of three owners counts a third for each, exactly as Linux rounds it. */
+#define VMM_PSS_SHIFT 12
+
+/** What an area has in memory (/proc/PID/smaps). Bytes; those marked Pss are bytes times 2^VMM_PSS_SHIFT.
+ *  rss = shared_clean + shared_dirty + private_clean + private_dirty. The frame of zeros that unwritten pages share
+ *  is not counted. */
+typedef struct vmm_usage {
+    uint64_t size;          /**< Addresses. */
+    uint64_t rss;           /**< In frames. */
+    uint64_t pss;           /**< Pss: likewise, each page divided by how often it is mapped. */
+    uint64_t pss_dirty;     /**< Pss: what of it is dirty. */
+    uint64_t shared_clean;  /**< In frames that are mapped more than once. */
+    uint64_t shared_dirty;  /**< Likewise, and would have to be written before they could be taken. */
+    uint64_t private_clean; /**< In frames that this entry alone maps. */
+    uint64_t private_dirty; /**< Likewise. */
+    uint64_t referenced;    /**< Used since somebody last asked. */
+    uint64_t anonymous;     /**< Not of a file. */
+    uint64_t ksm;           /**< In frames of merged pages. */
+    uint64_t lazy_free;     /**< Given up by MADV_FREE, and not taken yet. */
+    uint64_t huge;          /**< Mapped by huge pages. */
+    uint64_t swap;          /**< In slots. */
+    uint64_t swap_pss;      /**< Pss: likewise, each slot divided by how many entries stand for it. */
+    uint64_t locked;        /**< Pss: of locked areas. */
+} vmm_usage_t;
+
+/** What frames are used for (/proc/meminfo). Bytes. */
+typedef struct vmm_meminfo_of_machine {
+    uint64_t total;        /**< MemTotal: RAM. */
+    uint64_t free;         /**< MemFree. */
+    uint64_t available;    /**< MemAvailable: free above the low watermark, and most of the files' pages. */
+    uint64_t cached;       /**< Cached: pages of objects. */
+    uint64_t swap_cached;  /**< SwapCached: pages that have a frame and a slot. */
+    uint64_t locked;       /**< Mlocked: pages of locked areas. */
+    uint64_t dirty;        /**< Dirty: pages of files that differ from them. */
+    uint64_t anon;         /**< AnonPages. */
+    uint64_t mapped;       /**< Mapped: pages of objects that some space maps. */
+    uint64_t shmem;        /**< Shmem: pages of shared memory. */
+    uint64_t tables;       /**< PageTables. */
+    uint64_t swap_total;   /**< SwapTotal. */
+    uint64_t swap_free;    /**< SwapFree. */
+    uint64_t commit_limit; /**< CommitLimit: what may be promised with VMM_OVERCOMMIT_NEVER. */
+    uint64_t committed;    /**< Committed_AS: what is promised. */
+    uint64_t anon_huge;    /**< AnonHugePages: mapped by huge pages, in all spaces. */
+    uint64_t huge_bytes;   /**< Hugepagesize; 0: the format has none at level 1. */
+} vmm_meminfo_t;
+
+/** @cond internal */
+/* One page that an entry maps (Linux, fs/proc/task_mmu.c, smaps_account and smaps_page_accumulate). */
+VMM_OUTLINE void vmm_usage_page(const vmm_machine_t *m, const vmm_area_t *a, uint32_t frame, vmm_pte_t pte,
+                                vmm_usage_t *u)
+{
+    const vmm_paging_t *p = m->paging;
+    const vmm_frame_t *f = vmm_frame_at(m, frame);
+    const uint64_t bytes = vmm_page_bytes(m);
+    const bool valid = (pte & p->valid) != 0, shared = f->mappings > 1;
+    const bool dirty = f->flags & VMM_FRAME_DIRTY || (valid && vmm_pte_is_dirty(p, pte));
+    uint64_t pss = bytes << VMM_PSS_SHIFT;
+    if (frame == m->zero_frame) return;
+    if (shared) pss /= f->mappings;
+    u->rss += bytes;
+    u->pss += pss;
+    if (dirty) u->pss_dirty += pss;
+    *(shared ? dirty ? &u->shared_dirty : &u->shared_clean : dirty ? &u->private_dirty : &u->private_clean) += bytes;
+    if (f->flags & VMM_FRAME_REFERENCED || (valid && p->accessed && vmm_pte_grants(p, pte, p->accessed)))
+        u->referenced += bytes;
+    if (vmm_frame_kind(f) != VMM_FRAME_CACHE) u->anonymous += bytes;
+    if (vmm_frame_kind(f) == VMM_FRAME_MERGED) u->ksm += bytes;
+    if (f->flags & VMM_FRAME_LAZY && !dirty) u->lazy_free += bytes;
+    if (a->flags & VMM_AREA_LOCKED) u->locked += pss;
+}
+
+VMM_INLINE void vmm_usage_slot(const vmm_machine_t *m, uint32_t slot, vmm_usage_t *u)
+{
+    const uint64_t bytes = vmm_page_bytes(m);
+    const uint32_t count = vmm_slot_at(m, slot)->count;
+    u->swap += bytes;
+    u->swap_pss += (bytes << VMM_PSS_SHIFT) / (count ? count : 1);
+}
+
+/* One entry; of a huge leaf all of its pages. */
+VMM_OUTLINE void vmm_usage_entry(const vmm_machine_t *m, const vmm_area_t *a, vmm_pte_t pte, unsigned level,
+                                 vmm_usage_t *u)
+{
+    const unsigned shift = vmm_level_shift(m->paging, level) - m->paging->page_shift;
+    uint32_t number = 0, i;
+    const unsigned kind = vmm_entry_read(m, pte, &number);
+    if (kind == VMM_ENTRY_SLOT) vmm_usage_slot(m, number, u);
+    if (kind != VMM_ENTRY_PAGE && kind != VMM_ENTRY_PARKED) return;
+    for (i = 0; i < UINT32_C(1) << shift; i++) vmm_usage_page(m, a, number + i, pte, u);
+    if (level) u->huge += vmm_page_bytes(m) << shift;
+}
+
+/* Pages of shared memory in slots, where no entry stands for them: slots of an object have no entries. */
+VMM_OUTLINE void vmm_usage_object(vmm_machine_t *m, vmm_space_t *s, const vmm_area_t *a, vmm_usage_t *u)
+{
+    const vmm_object_t *o = vmm_object_at(m, a->object);
+    const uint64_t end = a->offset + ((a->end - a->start) >> m->paging->page_shift);
+    uint32_t page = 0, value = 0;
+    uint64_t from = a->offset;
+    if (o->options.kind != VMM_OBJECT_SHARED) return;
+    for (; from < end && vmm_index_next(m, &o->pages, (uint32_t)from, &page, &value) && page < end;
+         from = (uint64_t)page + 1) {
+        const vmm_vaddr_t va = a->start + ((page - a->offset) << m->paging->page_shift);
+        unsigned level;
+        const uint8_t *entry;
+        if (!(value & VMM_PAGE_IN_SLOT)) continue;
+        entry = vmm_entry_find(m, s, va, &level);
+        if (!entry || !vmm_pte_load(m->paging, entry)) u->swap += vmm_page_bytes(m);
+    }
+}
+
+VMM_OUTLINE void vmm_usage_area(vmm_machine_t *m, vmm_space_t *s, const vmm_area_t *a, vmm_usage_t *u)
+{
+    vmm_vaddr_t va = a->start;
+    vmm_run_t run;
+    u->size += a->end - a->start;
+    while (vmm_run_next(m, s, &va, a->end, &run))
+        for (; run.count; run.count--, run.entry += m->paging->pte_bytes)
+            vmm_usage_entry(m, a, vmm_pte_load(m->paging, run.entry), run.level, u);
+    if (a->object) vmm_usage_object(m, s, a, u);
+}
+/** @endcond */
+
+/** What an area has in memory.
+ *  @param s      the space
+ *  @param area   number of the area; 0: all of the space's together
+ *  @param usage  receives it. O(entries of the area). */
+VMM_OUTLINE void vmm_smaps(vmm_space_t *s, uint32_t area, vmm_usage_t *usage)
+{
+    vmm_machine_t *m = vmm_machine_of(s);
+    VMM_SET(usage, 0, sizeof *usage);
+    if (area) {
+        vmm_usage_area(m, s, vmm_area_at(m, area), usage);
+        return;
+    }
+    for (area = vmm_area_first(s); area; area = vmm_area_next(s, area))
+        vmm_usage_area(m, s, vmm_area_at(m, area), usage);
+}
+
+/** What frames are used for.
+ *  @param m     the machine
+ *  @param info  receives it. O(frames + spaces). */
+VMM_OUTLINE void vmm_meminfo(vmm_machine_t *m, vmm_meminfo_t *info)
+{
+    const vmm_paging_t *p = m->paging;
+    const unsigned shift = p->page_shift;
+    const uint64_t page = vmm_page_bytes(m), low = m->options.watermark_low;
+    const bool huge = p->levels > 1 && ((p->leaf_levels >> 1) & 1);
+    uint64_t files;
+    uint32_t i;
+    VMM_SET(info, 0, sizeof *info);
+    for (i = 0; i < m->frame_count; i++) {
+        const vmm_frame_t *f = vmm_frame_at(m, i);
+        const bool cache = vmm_frame_kind(f) == VMM_FRAME_CACHE, shmem = vmm_frame_is_shared_memory(m, f);
+        if (vmm_frame_kind(f) < VMM_FRAME_ANON) continue;
+        if (shmem) info->shmem += page;
+        if (cache && !shmem && vmm_frame_dirty(m, i)) info->dirty += page;
+        if (cache && f->mappings) info->mapped += page;
+        if (f->flags & VMM_FRAME_SWAP) info->swap_cached += page;
+        if (f->flags & VMM_FRAME_LOCKED) info->locked += page;
+    }
+    for (i = 1; huge && i <= m->spaces.fresh; i++)
+        if (vmm_space_at(m, i)->number == i) info->anon_huge += vmm_space_at(m, i)->stats.huge << vmm_level_shift(p, 1);
+    info->total = (uint64_t)m->frame_count << shift;
+    info->free = (uint64_t)m->frames.free_frames << shift;
+    info->cached = m->pages_cache << shift;
+    info->anon = m->pages_anon << shift;
+    info->tables = m->pages_tables << shift;
+    info->swap_total = (uint64_t)m->slot_count << shift;
+    info->swap_free = (uint64_t)(m->slot_count - m->slots_used) << shift;
+    info->commit_limit = ((uint64_t)m->frame_count * m->options.overcommit_ratio / 100 + m->slot_count) << shift;
+    info->committed = m->committed << shift;
+    info->huge_bytes = huge ? UINT64_C(1) << vmm_level_shift(p, 1) : 0;
+    /* Linux, mm/show_mem.c, si_mem_available: half of the files' pages, or the low watermark, is held to be needed. */
+    files = m->pages_cache - (info->shmem >> shift);
+    files -= files / 2 < low ? files / 2 : low;
+    info->available = (files + (m->frames.free_frames > low ? m->frames.free_frames - low : 0)) << shift;
+}
+
+/** A space's badness on the scale of /proc/PID/oom_score: 0 to 2000, and 667 more or less when it uses nothing.
+ *  @param s  the space
+ *  @return it; 0 when it must not be killed. O(1). */
+VMM_OUTLINE unsigned vmm_oom_score(const vmm_space_t *s)
+{
+    const vmm_machine_t *m = vmm_machine_of(s);
+    const int64_t badness = vmm_oom_badness(s), total = (int64_t)m->frame_count + m->slot_count;
+    if (badness == INT64_MIN) return 0;
+    return (unsigned)((1000 + badness * 1000 / total) * 2 / 3); /* Linux, fs/proc/base.c, proc_oom_score */
+}
+
+/** What maps shows as the name of an area.
+ *  @param s     the space
+ *  @param area  number of the area
+ *  @return its object's name, "[heap]", "[stack]", or "" for none. Valid while the object lives. O(1). */
+VMM_OUTLINE const char *vmm_area_name(const vmm_space_t *s, uint32_t area)
+{
+    const vmm_machine_t *m = vmm_machine_of(s);
+    const vmm_area_t *a = vmm_area_at(m, area);
+    if (a->object) {
+        const vmm_object_t *o = vmm_object_at(m, a->object);
+        return o->name[0] || o->options.kind != VMM_OBJECT_SHARED ? o->name : "/dev/zero (deleted)";
+    }
+    if (a->start < s->brk && a->end > s->brk_start) return "[heap]";
+    if (a->flags & VMM_AREA_STACK || (s->stack_start >= a->start && s->stack_start < a->end)) return "[stack]";
+    return "";
+}
+
+/** @return what an event tells, as a few words; "unknown" for a number that is none. Needs VMM_IMPLEMENTATION. */
+VMM_EXTERN_C const char *vmm_event_text(unsigned kind);
+
+/** @return a sentence about why a program is refused. Needs VMM_IMPLEMENTATION. */
+VMM_EXTERN_C const char *vmm_exec_rule_text(unsigned rule);
+
+/** @return "unallocated", "uncached" or "cached". Needs VMM_IMPLEMENTATION. */
+VMM_EXTERN_C const char *vmm_page_state_text(unsigned state);
+
+#if VMM_STDIO
+#include <stdio.h>
+
+/** Prints the areas of a space as /proc/PID/maps has them. The device is 00:01 and the inode the object's number, where
+ *  there is one.
+ *  @param out  where to
+ *  @param s    the space. Needs VMM_IMPLEMENTATION. */
+VMM_EXTERN_C void vmm_print_maps(FILE *out, vmm_space_t *s);
+
+/** Prints the areas of a space with what they have in memory, as /proc/PID/smaps. Sizes are kB, or B where a page is
+ *  smaller than that.
+ *  @param out  where to
+ *  @param s    the space. Needs VMM_IMPLEMENTATION. */
+VMM_EXTERN_C void vmm_print_smaps(FILE *out, vmm_space_t *s);
+
+/** Prints a line for each space. State: R a processor runs it, S none does, X it was killed. OOM is its oom_score, ADJ
+ *  its oom_score_adj.
+ *  @param out  where to
+ *  @param m    the machine. Needs VMM_IMPLEMENTATION. */
+VMM_EXTERN_C void vmm_print_ps(FILE *out, const vmm_machine_t *m);
+
+/** Prints what frames are used for, as /proc/meminfo.
+ *  @param out  where to
+ *  @param m    the machine. Needs VMM_IMPLEMENTATION. */
+VMM_EXTERN_C void vmm_print_meminfo(FILE *out, vmm_machine_t *m);
+
+/** Prints how many blocks of each order are free, as /proc/buddyinfo.
+ *  @param out  where to
+ *  @param m    the machine. Needs VMM_IMPLEMENTATION. */
+VMM_EXTERN_C void vmm_print_buddyinfo(FILE *out, const vmm_machine_t *m);
+
+/** Prints the machine's records by kind, as /proc/slabinfo: how many are taken, how many there are, bytes of one, how
+ *  many fit a page.
+ *  @param out  where to
+ *  @param m    the machine. Needs VMM_IMPLEMENTATION. */
+VMM_EXTERN_C void vmm_print_slabinfo(FILE *out, const vmm_machine_t *m);
+
+/** Prints an event in a line, with the step of the textbooks' page fault that it is, if it is one: made to be called
+ *  from options.event.
+ *  @param out    where to
+ *  @param event  the event. Needs VMM_IMPLEMENTATION. */
+VMM_EXTERN_C void vmm_print_event(FILE *out, const vmm_event_t *event);
+#endif
 /** @} */
 
 /* ============================================================ Part III  19. explain == */
@@ -2960,9 +12133,18 @@ VMM_INLINE vmm_status_t vmm_mmu_explain(vmm_ref_t u, unsigned access, vmm_vaddr_
     {                                                                                                                  \
         vmm_mmu_flush_page(NAME##_parts(mmu_), va_, (long)asid_);                                                      \
     }                                                                                                                  \
+    VMM_INLINE void NAME##_set_fault_hook(NAME##_mmu_t *mmu_, vmm_fault_hook_t hook_, void *user_)                     \
+    {                                                                                                                  \
+        mmu_->state.serve = hook_;                                                                                     \
+        mmu_->state.serve_user = user_;                                                                                \
+    }                                                                                                                  \
     VMM_OUTLINE void NAME##_flush_told(void *mmu_, const vmm_flush_t *what_)                                           \
     {                                                                                                                  \
         vmm_mmu_flush_told(NAME##_parts((NAME##_mmu_t *)mmu_), what_);                                                 \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_flush_all_of(void *mmu_)                                                                   \
+    {                                                                                                                  \
+        vmm_mmu_flush_all(NAME##_parts((NAME##_mmu_t *)mmu_));                                                         \
     }                                                                                                                  \
     VMM_OUTLINE void NAME##_examine(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, unsigned access_, vmm_examination_t *x_)      \
     {                                                                                                                  \
@@ -3038,6 +12220,16 @@ VMM_INLINE vmm_status_t vmm_mmu_explain(vmm_ref_t u, unsigned access, vmm_vaddr_
     VMM_OUTLINE void NAME##_set_user(NAME##_mmu_t *mmu_, bool user_)                                                   \
     {                                                                                                                  \
         vmm_plain_set_user(NAME##_parts(mmu_), &mmu_->registers, user_);                                               \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_install(void *mmu_, vmm_paddr_t root_, uint16_t asid_)                                     \
+    {                                                                                                                  \
+        (void)NAME##_set_root((NAME##_mmu_t *)mmu_, root_, asid_);                                                     \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_attach(NAME##_mmu_t *mmu_, vmm_machine_t *machine_, uint32_t *cpu_)                \
+    {                                                                                                                  \
+        NAME##_set_user(mmu_, true);                                                                                   \
+        return vmm_cpu_attach(NAME##_parts(mmu_), machine_, NAME##_install, NAME##_flush_told, NAME##_flush_all_of,    \
+                              cpu_);                                                                                   \
     }
 
 #define VMM_REGISTERS_RISCV vmm_riscv_t
@@ -3066,6 +12258,16 @@ VMM_INLINE vmm_status_t vmm_mmu_explain(vmm_ref_t u, unsigned access, vmm_vaddr_
     VMM_OUTLINE vmm_status_t NAME##_set_features(NAME##_mmu_t *mmu_, unsigned features_)                               \
     {                                                                                                                  \
         return vmm_riscv_set_features(NAME##_parts(mmu_), &mmu_->registers, features_);                                \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_install(void *mmu_, vmm_paddr_t root_, uint16_t asid_)                                     \
+    {                                                                                                                  \
+        vmm_riscv_install(NAME##_parts((NAME##_mmu_t *)mmu_), &((NAME##_mmu_t *)mmu_)->registers, root_, asid_);       \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_attach(NAME##_mmu_t *mmu_, vmm_machine_t *machine_, uint32_t *cpu_)                \
+    {                                                                                                                  \
+        (void)NAME##_set_privilege(mmu_, 0);                                                                           \
+        return vmm_cpu_attach(NAME##_parts(mmu_), machine_, NAME##_install, NAME##_flush_told, NAME##_flush_all_of,    \
+                              cpu_);                                                                                   \
     }
 
 #define VMM_MMU_STAMP(NAME, check, REGISTERS, arch, ...)                                                               \
@@ -3274,6 +12476,21 @@ void NAME_flush_page_asid(NAME_mmu_t *mmu, vmm_vaddr_t va, uint16_t asid);
  *  @param what  what has to be flushed */
 void NAME_flush_told(void *mmu, const vmm_flush_t *what);
 
+/** Has page faults served, by an operating system that is not the header's: see vmm_fault_hook_t.
+ *  @param mmu   the instance
+ *  @param hook  called on every fault; null: faults are returned
+ *  @param user  passed to it */
+void NAME_set_fault_hook(NAME_mmu_t *mmu, vmm_fault_hook_t hook, void *user);
+
+/** Makes an MMU a processor of a machine: it runs spaces (vmm_space_switch), its page faults are served, and the
+ *  machine's flushes reach it. Accesses are user mode's from then on.
+ *  @param mmu      the instance, initialised with the machine's memory
+ *  @param machine  the machine; its format is one of the instance's
+ *  @param cpu      receives the number of the processor
+ *  @return VMM_OK; VMM_E_ARGUMENT when the format is none of the instance's; VMM_E_RANGE when there are
+ *  VMM_MACHINE_CPUS already. */
+vmm_status_t NAME_attach(NAME_mmu_t *mmu, vmm_machine_t *machine, uint32_t *cpu);
+
 /** RISC-V: writes satp. Mode 0 is bare; 8, 9, 10 (RV64) and 1 (RV32) choose Sv39, Sv48, Sv57 and Sv32.
  *  Flushes nothing: ASIDs keep address spaces apart, and a change of tables under one ASID wants
  *  its SFENCE, as on hardware.
@@ -3342,8 +12559,8 @@ vmm_status_t NAME_destroy(vmm_tables_t *tables);
  *  A mark that is not set is left for the processor to set, or to fault on.
  *  @return VMM_OK; VMM_E_ALIGN; VMM_E_RANGE when the range is empty, wraps or leaves either address
  *  space; VMM_E_ARGUMENT for an unknown flag; VMM_E_RIGHTS when the format cannot say them;
- *  VMM_E_MAPPED when a page is mapped there and VMM_REPLACE is not set; VMM_E_NO_FRAME; VMM_E_TABLE. O(entries written + tables).
- *  Calls take, give and flush.
+ *  VMM_E_MAPPED when a page is mapped there and VMM_REPLACE is not set; VMM_E_NO_FRAME; VMM_E_TABLE. O(entries
+ *  written + tables). Calls take, give and flush.
  *  
  *      rv_map(&tables, 0x1000, 0x80200000, 0x4000, VMM_R | VMM_W | VMM_U | VMM_A | VMM_D); */
 vmm_status_t NAME_map(vmm_tables_t *tables, vmm_vaddr_t va, vmm_paddr_t pa, uint64_t bytes, uint32_t flags);
@@ -3473,6 +12690,14 @@ const char *vmm_status_text(unsigned status)
                                        "a table lies outside RAM or points back",
                                        "a callback asked to stop",
                                        "it is in use still",
+                                       "no area holds the address",
+                                       "the area or object does not allow it",
+                                       "the address is not for users",
+                                       "not now: too much is locked, or frames ran out",
+                                       "a bound is reached",
+                                       "a device failed",
+                                       "the file is no program that can run",
+                                       "the arguments are too long",
                                        NULL};
     return vmm_text(list, status);
 }
@@ -3514,6 +12739,51 @@ const char *vmm_access_text(unsigned access)
 {
     static const char *const list[] = {"read", "write", "fetch", NULL};
     return vmm_text(list, access);
+}
+
+const char *vmm_event_text(unsigned kind)
+{
+    static const char *const list[] = {
+        "access", "walk",      "entry",      "fault",   "area", "no area",   "no right", "beyond end", "frame taken",
+        "victim", "swap out",  "write file", "drop",    "zero", "read file", "swap in",  "copy",       "reuse",
+        "map",    "run again", "signal",     "create",  "fork", "exec",      "exit",     "switch",     "flush",
+        "mmap",   "munmap",    "break",      "reclaim", "kill", "huge page", "split",    "merge",      NULL};
+    VMM_STATIC_ASSERT(sizeof list / sizeof list[0] == VMM_EVENT_KINDS + 1, "every event has a name");
+    return vmm_text(list, kind);
+}
+
+const char *vmm_exec_rule_text(unsigned rule)
+{
+    static const char *const list[] = {"it fits",
+                                       "it is no ELF file",
+                                       "its class is unknown, or its pointers do not reach the stack",
+                                       "it is not little-endian",
+                                       "it is not of version 1",
+                                       "it is neither ET_EXEC nor ET_DYN",
+                                       "it is for another processor",
+                                       "a header has not the size that it must have",
+                                       "its program headers are none, too many, or outside the file",
+                                       "it has nothing to load",
+                                       "it has too many segments",
+                                       "rights are unknown",
+                                       "an alignment is no power of two",
+                                       "an address and its place in the file do not agree",
+                                       "a segment has more content than memory",
+                                       "content lies outside the file",
+                                       "a segment is empty or lies where no program may",
+                                       "segments overlap or are not in order",
+                                       "the entry is not in an executable segment",
+                                       "it wants an interpreter, or names it wrongly",
+                                       "arguments and environment are too long",
+                                       NULL};
+    VMM_STATIC_ASSERT(sizeof list / sizeof list[0] == VMM_EXEC_RULES + 1, "every rule has a sentence");
+    return vmm_text(list, rule);
+}
+
+const char *vmm_page_state_text(unsigned state)
+{
+    static const char *const list[] = {"unallocated", "uncached", "cached", NULL};
+    return vmm_text(list, state);
 }
 
 #if VMM_STDIO
@@ -3617,6 +12887,264 @@ vmm_status_t vmm_print_tables(FILE *out, const vmm_paging_t *paging, const vmm_t
     status = vmm_pt_visit(paging, tables, vmm_dump_entry, &dump);
     vmm_dump_leaves(&dump);
     return status;
+}
+/* Sizes are printed in kB, and in B where pages are smaller than that. */
+static unsigned vmm_kb_shift(const vmm_machine_t *m)
+{
+    return m->paging->page_shift < 10 ? 0 : 10;
+}
+
+static void vmm_print_area(FILE *out, const vmm_space_t *s, uint32_t number)
+{
+    const vmm_machine_t *m = vmm_machine_of(s);
+    const vmm_area_t *a = vmm_area_at(m, number);
+    const char *name = vmm_area_name(s, number);
+    const uint64_t offset = a->object ? a->offset << m->paging->page_shift : 0;
+    const int wrote =
+        fprintf(out, "%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08" PRIx64 " 00:0%c %" PRIu32 " ", a->start, a->end,
+                a->flags & VMM_R ? 'r' : '-', a->flags & VMM_W ? 'w' : '-', a->flags & VMM_X ? 'x' : '-',
+                a->flags & VMM_AREA_SHARED ? 's' : 'p', offset, a->object ? '1' : '0', a->object);
+    if (name[0]) fprintf(out, "%*s%s", wrote < 73 ? 73 - wrote : 1, "", name);
+    fputc('\n', out);
+}
+
+void vmm_print_maps(FILE *out, vmm_space_t *s)
+{
+    uint32_t area;
+    for (area = vmm_area_first(s); area; area = vmm_area_next(s, area)) vmm_print_area(out, s, area);
+}
+
+/* A line of smaps or meminfo: the name and a colon in 16 columns, and a size. */
+static void vmm_print_size(FILE *out, const vmm_machine_t *m, const char *name, uint64_t bytes)
+{
+    const unsigned shift = vmm_kb_shift(m);
+    int column = fprintf(out, "%s:", name);
+    for (; column < 16; column++) fputc(' ', out);
+    fprintf(out, "%8" PRIu64 " %s\n", bytes >> shift, shift ? "kB" : "B");
+}
+
+/* The flags of smaps, in the order of Linux's bits. */
+static void vmm_print_area_flags(FILE *out, const vmm_area_t *a)
+{
+    static const struct {
+        uint32_t flag;
+        char text[4];
+    } list[] = {{VMM_R, "rd"},
+                {VMM_W, "wr"},
+                {VMM_X, "ex"},
+                {VMM_AREA_SHARED, "sh"},
+                {VMM_AREA_MAY_READ, "mr"},
+                {VMM_AREA_MAY_WRITE, "mw"},
+                {VMM_AREA_MAY_EXEC, "me"},
+                {VMM_AREA_SHARED, "ms"},
+                {VMM_AREA_GROWS, "gd"},
+                {VMM_AREA_LOCKED, "lo"},
+                {VMM_AREA_SEQUENTIAL, "sr"},
+                {VMM_AREA_RANDOM, "rr"},
+                {VMM_AREA_ACCOUNT, "ac"},
+                {VMM_AREA_NO_RESERVE, "nr"},
+                {VMM_AREA_HUGE, "ht"},
+                {VMM_AREA_ADVISE_HUGE, "hg"},
+                {VMM_AREA_NEVER_HUGE, "nh"},
+                {VMM_AREA_MERGEABLE, "mg"}};
+    size_t i;
+    fprintf(out, "VmFlags:");
+    for (i = 0; i < sizeof list / sizeof list[0]; i++)
+        if (a->flags & list[i].flag) fprintf(out, " %s", list[i].text);
+    fputs(" \n", out);
+}
+
+static void vmm_print_usage(FILE *out, vmm_space_t *s, uint32_t number)
+{
+    const vmm_machine_t *m = vmm_machine_of(s);
+    const vmm_area_t *a = vmm_area_at(m, number);
+    const bool explicit_huge = (a->flags & VMM_AREA_HUGE) != 0;
+    const uint64_t page = vmm_page_bytes(m);
+    vmm_usage_t u;
+    vmm_smaps(s, number, &u);
+    vmm_print_size(out, m, "Size", u.size);
+    vmm_print_size(out, m, "KernelPageSize", explicit_huge ? UINT64_C(1) << vmm_level_shift(m->paging, 1) : page);
+    vmm_print_size(out, m, "MMUPageSize", explicit_huge ? UINT64_C(1) << vmm_level_shift(m->paging, 1) : page);
+    vmm_print_size(out, m, "Rss", u.rss);
+    vmm_print_size(out, m, "Pss", u.pss >> VMM_PSS_SHIFT);
+    vmm_print_size(out, m, "Pss_Dirty", u.pss_dirty >> VMM_PSS_SHIFT);
+    vmm_print_size(out, m, "Shared_Clean", u.shared_clean);
+    vmm_print_size(out, m, "Shared_Dirty", u.shared_dirty);
+    vmm_print_size(out, m, "Private_Clean", u.private_clean);
+    vmm_print_size(out, m, "Private_Dirty", u.private_dirty);
+    vmm_print_size(out, m, "Referenced", u.referenced);
+    vmm_print_size(out, m, "Anonymous", u.anonymous);
+    vmm_print_size(out, m, "KSM", u.ksm);
+    vmm_print_size(out, m, "LazyFree", u.lazy_free);
+    vmm_print_size(out, m, "AnonHugePages", explicit_huge ? 0 : u.huge);
+    vmm_print_size(out, m, "Private_Hugetlb", explicit_huge ? u.huge : 0);
+    vmm_print_size(out, m, "Swap", u.swap);
+    vmm_print_size(out, m, "SwapPss", u.swap_pss >> VMM_PSS_SHIFT);
+    vmm_print_size(out, m, "Locked", u.locked >> VMM_PSS_SHIFT);
+    vmm_print_area_flags(out, a);
+}
+
+void vmm_print_smaps(FILE *out, vmm_space_t *s)
+{
+    uint32_t area;
+    for (area = vmm_area_first(s); area; area = vmm_area_next(s, area)) {
+        vmm_print_area(out, s, area);
+        vmm_print_usage(out, s, area);
+    }
+}
+
+static char vmm_space_state(const vmm_machine_t *m, const vmm_space_t *s)
+{
+    uint32_t i;
+    if (s->killed) return 'X';
+    for (i = 0; i < m->cpus; i++)
+        if (m->cpu[i].space == s->number) return 'R';
+    return 'S';
+}
+
+void vmm_print_ps(FILE *out, const vmm_machine_t *m)
+{
+    const unsigned kb = vmm_kb_shift(m), shift = m->paging->page_shift - kb;
+    uint32_t number;
+    fprintf(out, "%5s %5s S %10s %10s %10s %10s %10s %5s %5s  NAME%s\n", "PID", "PPID", "VSZ", "RSS", "SWAP", "MINFLT",
+            "MAJFLT", "OOM", "ADJ", kb ? "" : "  (sizes in B)");
+    for (number = 1; number <= m->spaces.fresh; number++) {
+        const vmm_space_t *s = vmm_space_at(m, number);
+        const vmm_space_stats_t *n = &s->stats;
+        if (s->number != number) continue;
+        fprintf(out,
+                "%5" PRIu32 " %5" PRIu32 " %c %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64
+                " %5u %5d  %s\n",
+                number, s->parent, vmm_space_state(m, s), n->total << shift, (n->anon + n->file + n->shared) << shift,
+                n->swapped << shift, n->minor, n->major, vmm_oom_score(s), (int)s->oom_score_adj, s->name);
+    }
+}
+
+void vmm_print_meminfo(FILE *out, vmm_machine_t *m)
+{
+    vmm_meminfo_t info;
+    vmm_meminfo(m, &info);
+    vmm_print_size(out, m, "MemTotal", info.total);
+    vmm_print_size(out, m, "MemFree", info.free);
+    vmm_print_size(out, m, "MemAvailable", info.available);
+    vmm_print_size(out, m, "Cached", info.cached);
+    vmm_print_size(out, m, "SwapCached", info.swap_cached);
+    vmm_print_size(out, m, "Mlocked", info.locked);
+    vmm_print_size(out, m, "SwapTotal", info.swap_total);
+    vmm_print_size(out, m, "SwapFree", info.swap_free);
+    vmm_print_size(out, m, "Dirty", info.dirty);
+    vmm_print_size(out, m, "AnonPages", info.anon);
+    vmm_print_size(out, m, "Mapped", info.mapped);
+    vmm_print_size(out, m, "Shmem", info.shmem);
+    vmm_print_size(out, m, "PageTables", info.tables);
+    vmm_print_size(out, m, "CommitLimit", info.commit_limit);
+    vmm_print_size(out, m, "Committed_AS", info.committed);
+    vmm_print_size(out, m, "AnonHugePages", info.anon_huge);
+    vmm_print_size(out, m, "Hugepagesize", info.huge_bytes);
+}
+
+void vmm_print_buddyinfo(FILE *out, const vmm_machine_t *m)
+{
+    vmm_frames_usage_t usage;
+    unsigned order;
+    vmm_frames_measure(&m->frames, &usage);
+    fprintf(out, "Node 0, zone %8s ", "Normal");
+    for (order = 0; order < VMM_FRAMES_ORDERS && UINT64_C(1) << order <= usage.frames; order++)
+        fprintf(out, "%6" PRIu64 " ", usage.blocks[order]);
+    fputc('\n', out);
+}
+
+static void vmm_print_slab(FILE *out, const vmm_machine_t *m, const char *name, uint64_t used, uint64_t count,
+                           uint32_t bytes)
+{
+    const uint64_t page = vmm_page_bytes(m);
+    fprintf(out, "%-17s %6" PRIu64 " %6" PRIu64 " %6" PRIu32 " %4" PRIu64 " %4" PRIu64 "\n", name, used, count, bytes,
+            page > bytes ? page / bytes : 1, (bytes + page - 1) / page);
+}
+
+void vmm_print_slabinfo(FILE *out, const vmm_machine_t *m)
+{
+    fputs("slabinfo - version: 2.1\n"
+          "# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>\n",
+          out);
+    vmm_print_slab(out, m, "vmm_space", m->spaces.used, m->spaces.count, m->spaces.bytes);
+    vmm_print_slab(out, m, "vmm_area", m->areas.used, m->areas.count, m->areas.bytes);
+    vmm_print_slab(out, m, "vmm_tree_node", m->tree_nodes.used, m->tree_nodes.count, m->tree_nodes.bytes);
+    vmm_print_slab(out, m, "vmm_object", m->objects.used, m->objects.count, m->objects.bytes);
+    vmm_print_slab(out, m, "vmm_index_node", m->index_nodes.used, m->index_nodes.count, m->index_nodes.bytes);
+    vmm_print_slab(out, m, "vmm_kin", m->kins.used, m->kins.count, m->kins.bytes);
+    vmm_print_slab(out, m, "vmm_slot", m->slots_used, m->slot_count, sizeof(vmm_slot_t));
+    vmm_print_slab(out, m, "vmm_frame", m->frame_count - m->frames.free_frames, m->frame_count, sizeof(vmm_frame_t));
+}
+
+/* What a kind of event has to tell: the textbooks' step, or 0; v and p: it has an address; what detail is. */
+typedef struct vmm_form_of_event {
+    uint8_t step;
+    char address[3];
+    const char *detail; /* null: nothing; "x" after the name: hexadecimal */
+} vmm_event_form_t;
+
+static const vmm_event_form_t *vmm_event_form(unsigned kind)
+{
+    static const vmm_event_form_t list[] = {{1, "v", NULL},     /* access: its kind in words */
+                                            {2, "p", NULL},     /* walk */
+                                            {3, "", "PTE x"},   /* entry */
+                                            {4, "v", NULL},     /* fault: its access in words */
+                                            {0, "v", "area"},   /* area */
+                                            {0, "v", NULL},     /* no area */
+                                            {0, "v", "area"},   /* no right */
+                                            {0, "v", "page"},   /* beyond */
+                                            {0, "p", NULL},     /* frame */
+                                            {5, "p", NULL},     /* victim */
+                                            {5, "p", "slot"},   /* swap out */
+                                            {5, "p", "page"},   /* write */
+                                            {5, "p", NULL},     /* drop */
+                                            {6, "p", NULL},     /* zero */
+                                            {6, "p", "page"},   /* read */
+                                            {6, "p", "slot"},   /* swap in */
+                                            {6, "p", NULL},     /* copy */
+                                            {6, "p", NULL},     /* reuse */
+                                            {6, "vp", "PTE x"}, /* map */
+                                            {7, "v", NULL},     /* retry: minor or major in words */
+                                            {0, "v", "number"}, /* signal */
+                                            {0, "", NULL},      /* create */
+                                            {0, "", "child"},   /* fork */
+                                            {0, "v", NULL},     /* exec */
+                                            {0, "", NULL},      /* exit */
+                                            {0, "", "ASID"},    /* switch */
+                                            {0, "v", "bytes"},  /* flush */
+                                            {0, "v", "bytes"},  /* mmap */
+                                            {0, "v", "bytes"},  /* munmap */
+                                            {0, "v", NULL},     /* break */
+                                            {0, "", "free"},    /* reclaim */
+                                            {0, "", "badness"}, /* kill */
+                                            {0, "vp", NULL},    /* huge */
+                                            {0, "v", NULL},     /* split */
+                                            {0, "vp", NULL}};   /* merge */
+    VMM_STATIC_ASSERT(sizeof list / sizeof list[0] == VMM_EVENT_KINDS, "every event has a form");
+    return kind < VMM_EVENT_KINDS ? &list[kind] : NULL;
+}
+
+void vmm_print_event(FILE *out, const vmm_event_t *e)
+{
+    static const char *const retry[] = {"neither", "minor fault", "major fault", NULL};
+    const vmm_event_form_t *form = vmm_event_form(e->kind);
+    const char *c;
+    if (form && form->step) fprintf(out, "[%u] ", (unsigned)form->step);
+    else fputs("    ", out);
+    if (e->space) fprintf(out, "space %-3" PRIu32 " ", e->space);
+    else fprintf(out, "%10s", "");
+    fprintf(out, "%-11s", vmm_event_text(e->kind));
+    for (c = form ? form->address : ""; *c; c++)
+        fprintf(out, " %s 0x%0*" PRIx64, *c == 'v' ? "VA" : "PA", 8, *c == 'v' ? e->vaddr : e->paddr);
+    if (e->kind == VMM_EVENT_ACCESS) fprintf(out, " %s", vmm_access_text((unsigned)e->detail));
+    if (e->kind == VMM_EVENT_FAULT) fprintf(out, " page %s", vmm_page_state_text((unsigned)e->detail));
+    if (e->kind == VMM_EVENT_RETRY) fprintf(out, " %s", vmm_text(retry, (unsigned)e->detail));
+    if (form && form->detail) {
+        for (c = form->detail; *c && c[1] != 'x'; c++) {}
+        fprintf(out, *c ? " %.*s 0x%" PRIx64 : " %.*s %" PRIu64, (int)(c - form->detail), form->detail, e->detail);
+    }
+    fputc('\n', out);
 }
 #endif /* VMM_STDIO */
 #endif /* VMM_IMPLEMENTATION */

@@ -381,7 +381,15 @@ typedef enum vmm_status {
     VMM_E_NO_FRAME,   /**< No frame or memory was left; nothing was changed. */
     VMM_E_TABLE,      /**< A table lies outside RAM or points back at one above it. */
     VMM_E_STOPPED,    /**< A callback asked to stop. */
-    VMM_E_BUSY        /**< Something of it is in use still, or under way. */
+    VMM_E_BUSY,       /**< Something of it is in use still, or under way. */
+    VMM_E_ADDRESS,    /**< No area holds the address. */
+    VMM_E_ACCESS,     /**< An area or object does not allow it. */
+    VMM_E_DENIED,     /**< The address is not for users. */
+    VMM_E_AGAIN,      /**< More than may be locked, or frames ran out: later perhaps. */
+    VMM_E_LIMIT,      /**< A bound is reached: of a space, or of how many there may be. */
+    VMM_E_IO,         /**< A device callback failed. */
+    VMM_E_EXEC,       /**< The program's file is not one that can run. */
+    VMM_E_LONG        /**< Arguments are too long. */
 } vmm_status_t;
 
 /** The two families of fault, as the manuals tell them apart. */
