@@ -20,22 +20,29 @@ UNICORN = $(shell pkg-config --exists unicorn 2>/dev/null && \
 version_part = $(shell sed -n 's/^.*define *VMM_VERSION_$(1) *\([0-9][0-9]*\).*/\1/p' vmm_config.h)
 VERSION = $(call version_part,MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
 
-.PHONY: help run test bench disasm docs examples preload install uninstall format clean
+.PHONY: help run test host-diff bench disasm docs examples preload install uninstall format clean
 .DELETE_ON_ERROR:
 
 help: ## print this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | \
 	    while IFS='|' read -r target text; do printf '%-15s %s\n' "$$target" "$$text"; done
 
-run: run-deps build/replay ## replay the bundled memory trace through three machines
+run: run-deps build/replay build/process_trace ## replay the bundled memory trace through three machines, and as a process
 	@for trace in $(TRACES); do \
 	    echo "$$trace"; \
 	    gzip -dc "$$trace" | build/replay - || exit 1; \
+	    echo; \
+	    gzip -dc "$$trace" | build/process_trace - "$$(basename "$$trace" .trace.gz)" || exit 1; \
 	done
 
 test: ## build and run every test in every configuration (ONLY="words" picks some)
 	@tests/deps.sh test || [ "$$CI" != true ]
 	@tests/run_tests.py $(ONLY)
+
+host-diff: ## compare with the host kernel at length: SEQUENCES=100000 of 50 steps, from SEED=1
+	@mkdir -p build
+	$(CC) $(CFLAGS) $(C_FLAGS) -static -o build/host_diff tests/host/host_diff.c
+	build/host_diff --sequences $(or $(SEQUENCES),100000) --seed $(or $(SEED),1)
 
 bench: bench-deps ## measure against hand-written limits and peers, into build/bench.jsonl
 	@$(MAKE) --no-print-directory $(BENCHES)
@@ -48,7 +55,8 @@ disasm: ## compare the code of a load with the hand-written one, gcc and clang
 	@tests/disasm.py
 
 # What the example programs print stands on the pages as they printed it.
-SHOWN := hello csapp two_mmus rtos_tables own_format frames objects bytes far_heap malloc_pictures
+SHOWN := hello csapp two_mmus rtos_tables own_format frames objects bytes far_heap malloc_pictures process \
+         page_life policy space_malloc
 
 docs: $(SHOWN:%=build/%) ## build the documentation into build/docs/html
 	@tests/deps.sh docs

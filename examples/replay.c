@@ -26,41 +26,7 @@
 #define FRAMES (UINT64_C(1) << 17) /* 512 MiB of guest RAM, of which the host keeps what is touched */
 #define RIGHTS (VMM_R | VMM_W | VMM_X | VMM_U)
 
-/* ------------------------------------------------------------------------- the trace -- */
-
-static trace_ref_t *trace;
-static size_t trace_length;
-
-static bool trace_grow(size_t *room)
-{
-    trace_ref_t *more;
-    *room = *room ? 2 * *room : (size_t)1 << 20;
-    more = (trace_ref_t *)realloc(trace, *room * sizeof *trace);
-    if (more) trace = more;
-    else fprintf(stderr, "replay: no memory for %zu references\n", *room);
-    return more != NULL;
-}
-
-static bool trace_load(const char *name)
-{
-    static trace_reader_t reader;
-    FILE *in = strcmp(name, "-") == 0 ? stdin : fopen(name, "rb");
-    size_t room = 0;
-    int got;
-    if (!in) {
-        fprintf(stderr, "replay: %s cannot be opened\n", name);
-        return false;
-    }
-    got = trace_open(&reader, in) ? 1 : -1;
-    while (got > 0) {
-        if (trace_length == room && !trace_grow(&room)) return false;
-        got = trace_next(&reader, &trace[trace_length]);
-        if (got > 0) trace_length++;
-    }
-    if (got < 0) fprintf(stderr, "replay: %s: %s\n", name, reader.error);
-    trace_close(&reader);
-    return got == 0;
-}
+static trace_list_t trace;
 
 /* ---------------------------------------------------------------------- the progress -- */
 
@@ -78,7 +44,7 @@ static double seconds(void)
 static void progress(size_t at)
 {
     if (!isatty(STDERR_FILENO) || seconds() - started < 1) return;
-    fprintf(stderr, "\rreplaying: pass %u of %u, %u %% ", pass, passes, (unsigned)(100 * at / trace_length));
+    fprintf(stderr, "\rreplaying: pass %u of %u, %u %% ", pass, passes, (unsigned)(100 * at / trace.count));
 }
 
 static void progress_done(void)
@@ -152,7 +118,7 @@ static bool serve(const vmm_fault_t *fault)
 static void end(void)
 {
     column->table_bytes = (FRAMES - frames.free_frames - column->pages) * PAGE;
-    progress(trace_length);
+    progress(trace.count);
 }
 
 /* -------------------------------------------------------- every reference through a TLB -- */
@@ -211,9 +177,9 @@ static bool run_modelled(column_t *c, size_t which)
     context.judge.user = 1;
     context.judge.marking = VMM_MARK_UPDATE;
     vmm_views_set(u, &context, &context);
-    for (i = 0; i < trace_length; i++) {
+    for (i = 0; i < trace.count; i++) {
         if ((i & 0xffff) == 0) progress(i);
-        if (!touch(u, &trace[i])) return false;
+        if (!touch(u, &trace.refs[i])) return false;
     }
     end();
     c->hit_rate[which] = (double)u.stats->tlb_hits / (double)(u.stats->tlb_hits + u.stats->tlb_misses);
@@ -274,15 +240,15 @@ static bool run_real(column_t *c)
         tb_set_user(&tb, true);
     }
     start = seconds();
-    for (i = 0; i < trace_length; i++) {
-        const vmm_vaddr_t va = trace[i].address & c->mask;
-        while (riscv ? rv_reference(&trace[i], va) : tb_reference(&trace[i], va)) {
+    for (i = 0; i < trace.count; i++) {
+        const vmm_vaddr_t va = trace.refs[i].address & c->mask;
+        while (riscv ? rv_reference(&trace.refs[i], va) : tb_reference(&trace.refs[i], va)) {
             const double fault = seconds();
             if (!serve(riscv ? &rv.fault : &tb.fault)) return false;
             serving += seconds() - fault;
         }
     }
-    c->ns = (seconds() - start - serving) * 1e9 / (double)trace_length;
+    c->ns = (seconds() - start - serving) * 1e9 / (double)trace.count;
     end();
     return true;
 }
@@ -301,9 +267,9 @@ static void print_table(const column_t *c, size_t columns)
 {
     uint64_t kinds[4] = {0, 0, 0, 0};
     size_t i, g;
-    for (i = 0; i < trace_length; i++) kinds[trace[i].kind]++;
+    for (i = 0; i < trace.count; i++) kinds[trace.refs[i].kind]++;
     printf("%zu references: %" PRIu64 " fetches, %" PRIu64 " loads, %" PRIu64 " stores, %" PRIu64 " modifies\n\n",
-           trace_length, kinds[TRACE_FETCH], kinds[TRACE_LOAD], kinds[TRACE_STORE], kinds[TRACE_MODIFY]);
+           trace.count, kinds[TRACE_FETCH], kinds[TRACE_LOAD], kinds[TRACE_STORE], kinds[TRACE_MODIFY]);
     printf("%-28s", "");
     for (i = 0; i < columns; i++) printf("%17s", c[i].name);
     printf("\n%-28s", "page faults");
@@ -347,7 +313,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "replay: no memory for the machine\n");
         return 1;
     }
-    if (!trace_load(argv[1])) return 1;
+    if (!trace_load(&trace, argv[1])) {
+        fprintf(stderr, "replay: %s\n", trace.error);
+        return 1;
+    }
     passes = (unsigned)(count * (GEOMETRIES + 1));
     for (i = 0; i < count; i++) {
         for (g = 0; g < GEOMETRIES; g++)

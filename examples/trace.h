@@ -393,6 +393,53 @@ static inline void trace_close(trace_reader_t *reader)
     reader->memory.next = NULL;
 }
 
+/* ---- a whole trace -------------------------------------------------------------------------- */
+
+/* All references of a trace, in order. Invariant: count <= room. */
+typedef struct trace_list {
+    trace_ref_t *refs; /* free() it when done */
+    size_t count, room;
+    char error[200]; /* "" or one sentence */
+} trace_list_t;
+
+static inline bool trace_list_add(trace_list_t *list, trace_ref_t ref)
+{
+    if (list->count == list->room) {
+        const size_t room = list->room ? 2 * list->room : (size_t)1 << 20;
+        trace_ref_t *more = (trace_ref_t *)realloc(list->refs, room * sizeof *more);
+        if (more == NULL) return false;
+        list->refs = more;
+        list->room = room;
+    }
+    list->refs[list->count++] = ref;
+    return true;
+}
+
+/* Reads the trace in a file, or in standard input when its name is "-". False, with list->error, when it cannot be
+ * read whole. */
+static inline bool trace_load(trace_list_t *list, const char *name)
+{
+    static trace_reader_t reader;
+    FILE *in = strcmp(name, "-") == 0 ? stdin : fopen(name, "rb");
+    trace_ref_t ref;
+    int got;
+    memset(list, 0, sizeof *list);
+    if (in == NULL) {
+        (void)snprintf(list->error, sizeof list->error, "%.120s cannot be opened", name);
+        return false;
+    }
+    got = trace_open(&reader, in) ? 1 : -1;
+    while (got > 0 && (got = trace_next(&reader, &ref)) > 0)
+        if (!trace_list_add(list, ref)) {
+            (void)snprintf(list->error, sizeof list->error, "no memory for %zu references", list->count + 1);
+            break;
+        }
+    if (got < 0) (void)snprintf(list->error, sizeof list->error, "%s", reader.error);
+    trace_close(&reader);
+    if (in != stdin) (void)fclose(in);
+    return list->error[0] == '\0';
+}
+
 /* ---- writing the packed form ---------------------------------------------------------------- */
 
 static inline void trace_put_varint(FILE *file, uint64_t value)

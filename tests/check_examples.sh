@@ -22,6 +22,7 @@ tell() {
 run() {
     case $1 in
     replay) gzip -dc examples/traces/sqlite3.trace.gz | "$work/replay" - ;;
+    process_trace) gzip -dc examples/traces/sqlite3.trace.gz | "$work/process_trace" - sqlite3 ;;
     pack_trace) printf 'I  00001000,4\n L 00002000,8\n' | "$work/pack_trace" | head -n 1 ;;
     *) "$work/$1" ;;
     esac
@@ -49,6 +50,13 @@ words() {
         'malloc X, 3  #AAA#........#CC#XXXX#EEE#............|' \
         'malloc X, 3  #AAA#........#CC#....#EEE#XXX#........|' 'trim         AAAA|' ;;
     two_mmus) printf '%s\n' 'the other processor loads 0xcafe' 'the page may not be written' ;;
+    process) printf '%s\n' '[1] space 1   access      VA' '[2] space 1   walk        PA' \
+        '[3] space 1   entry       PTE 0x0' 'page uncached' 'page unallocated' 'page cached' '[5]           victim' \
+        '[6]           swap in' '[7] space 1   run again' 'no area     VA 0x00001000' 'no right' 'beyond end' \
+        'copy        PA' 'reuse       PA' '-> signal 9, code 0' 'poem.txt' ;;
+    page_life) printf '%s\n' '    slot 45: count 2, no frame' '  a frame                           30.0' ;;
+    policy) echo 'last in, first out    234 pages read from swap' ;;
+    space_malloc) printf '%s\n' 'free(C)' 'free(D)' ;;
     replay) printf '%s\n' '2074900 references: 1390140 fetches, 363921 loads, 310836 stores, 10003 modifies' \
         'distinct pages of 4 KiB                   392              392              392' \
         'page tables                           40 KiB           44 KiB           28 KiB' ;;

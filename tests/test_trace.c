@@ -359,6 +359,29 @@ static void the_bundled_trace_has_the_references_its_readme_counts(void **state)
     assert_true(reader.count == number_in_readme("all"));
 }
 
+static void a_whole_trace_is_loaded_or_the_reason_told(void **state)
+{
+    static const char text[] = "I  00401000,3\n S 1fff000ff8,8\n";
+    FILE *file = file_of(text, sizeof text - 1);
+    trace_list_t list;
+    char name[32];
+    (void)state;
+    (void)snprintf(name, sizeof name, "/dev/fd/%d", fileno(file));
+    assert_true(trace_load(&list, name));
+    assert_int_equal(list.count, 2);
+    assert_int_equal(list.refs[0].address, 0x401000);
+    assert_int_equal(list.refs[1].kind, TRACE_STORE);
+    assert_string_equal(list.error, "");
+    free(list.refs);
+    fclose(file);
+    assert_false(trace_load(&list, "no such file"));
+    assert_string_equal(list.error, "no such file cannot be opened");
+    assert_int_equal(list.count, 0);
+    assert_false(trace_load(&list, BUNDLED_README));
+    assert_non_null(strstr(list.error, "not a lackey line"));
+    free(list.refs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +396,7 @@ int main(void)
         cmocka_unit_test(random_bytes_never_break_the_reader),
         cmocka_unit_test(a_file_that_can_not_be_read_or_written_is_an_error),
         cmocka_unit_test(a_loop_packs_to_almost_nothing),
+        cmocka_unit_test(a_whole_trace_is_loaded_or_the_reason_told),
         cmocka_unit_test(the_bundled_trace_has_the_references_its_readme_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
