@@ -6934,19 +6934,26 @@ VMM_INLINE vmm_status_t vmm_serve_no_frame(vmm_serving_t *v)
     return vmm_fault_signal(v->m, v->s, VMM_SIGBUS, VMM_BUS_ADRERR, v->va, v->access, VMM_E_NO_FRAME);
 }
 
-/* Zero page: shared by all until it is written. */
-VMM_INLINE vmm_status_t vmm_serve_zero(vmm_serving_t *v)
+/* A new frame of zeros for the page. */
+VMM_INLINE uint32_t vmm_serve_zeros(vmm_serving_t *v)
 {
     vmm_machine_t *m = v->m;
-    uint32_t frame;
-    if (v->access != VMM_WRITE) return vmm_serve_map(v, m->zero_frame, false);
-    frame = vmm_serve_frame(v);
-    if (VMM_UNLIKELY(frame == VMM_NO_FRAME)) return vmm_serve_no_frame(v);
+    const uint32_t frame = vmm_serve_frame(v);
+    if (VMM_UNLIKELY(frame == VMM_NO_FRAME)) return frame;
     VMM_SET(vmm_frame_host(m, frame), 0, (size_t)vmm_page_bytes(m));
     m->stats.zero_filled++;
     vmm_tell(m, VMM_EVENT_ZERO, v->s, v->va, vmm_frame_paddr(m, frame), 0);
     vmm_resident_enter(m, v->s, frame);
-    return vmm_serve_map(v, frame, true);
+    return frame;
+}
+
+/* Zero page: shared by all until it is written. */
+VMM_INLINE vmm_status_t vmm_serve_zero(vmm_serving_t *v)
+{
+    uint32_t frame;
+    if (v->access != VMM_WRITE) return vmm_serve_map(v, v->m->zero_frame, false);
+    frame = vmm_serve_zeros(v);
+    return VMM_UNLIKELY(frame == VMM_NO_FRAME) ? vmm_serve_no_frame(v) : vmm_serve_map(v, frame, true);
 }
 
 /* A copy of a frame for this area's page. `from` stays where it is meanwhile. */
@@ -7338,13 +7345,8 @@ VMM_OUTLINE vmm_status_t vmm_serve_write(vmm_serving_t *v, uint32_t frame, vmm_p
     vmm_frame_t *f = vmm_frame_at(m, frame);
     uint32_t copy;
     if (frame == m->zero_frame) {
-        vmm_pte_store(m->paging, v->entry, pte); /* still there if no frame is to be had */
-        copy = vmm_serve_frame(v);
+        copy = vmm_serve_zeros(v);
         if (copy == VMM_NO_FRAME) return vmm_serve_no_frame(v);
-        VMM_SET(vmm_frame_host(m, copy), 0, (size_t)vmm_page_bytes(m));
-        m->stats.zero_filled++;
-        vmm_tell(m, VMM_EVENT_ZERO, v->s, v->va, vmm_frame_paddr(m, copy), 0);
-        vmm_resident_enter(m, v->s, copy);
     } else if (v->area->flags & VMM_AREA_SHARED) {
         f->flags |= VMM_FRAME_DIRTY;
         return vmm_serve_grant(v, pte, true);
@@ -7696,8 +7698,6 @@ VMM_OUTLINE int vmm_status_errno(vmm_status_t status)
 /** @cond internal */
 /* Flags in which areas may differ and yet be merged. */
 #define VMM_AREA_APART (VMM_AREA_CLONED | VMM_AREA_STACK | VMM_AREA_MOVED)
-/* Areas of these are never merged. */
-#define VMM_AREA_SPECIAL VMM_AREA_HUGE
 
 VMM_INLINE uint64_t vmm_area_pages(const vmm_machine_t *m, const vmm_area_t *a)
 {
@@ -7799,7 +7799,7 @@ VMM_OUTLINE bool vmm_areas_fit(const vmm_machine_t *m, const vmm_area_t *lower, 
 {
     const uint64_t pages = vmm_area_pages(m, lower);
     if (lower->end != upper->start || lower->object != upper->object) return false;
-    if ((lower->flags ^ upper->flags) & ~(uint32_t)VMM_AREA_APART || lower->flags & VMM_AREA_SPECIAL) return false;
+    if ((lower->flags ^ upper->flags) & ~(uint32_t)VMM_AREA_APART || lower->flags & VMM_AREA_HUGE) return false;
     if (lower->object && lower->offset + pages != upper->offset) return false;
     if (!lower->object && lower->home + pages != upper->home) return false;
     if (lower->anon && upper->anon) return lower->anon == upper->anon && lower->home + pages == upper->home;
