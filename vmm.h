@@ -32,6 +32,16 @@
  * physical memory [1]; and returns a value, or a fault that says which rule failed. Tables are
  * edited by range [3]. Registers of a processor choose how accesses are judged [6].
  *
+ * Processors: VMM_RISCV64 and VMM_RISCV32 (with two stages VMM_RISCV64H, VMM_RISCV32H), VMM_X86, VMM_ARM64,
+ * VMM_ARM32, VMM_MIPS32; and any format of plain tables, by VMM_ARCH_PLAIN. Each has setters by the names of its
+ * registers (NAME_set_cr3, NAME_set_ttbr0 ...) and flushes by those of its instructions (NAME_invlpg, NAME_tlbi ...).
+ *
+ * For emulators of whole machines: one instance for each virtual CPU, over one RAM. Entries are marked by
+ * compare-and-swap, NAME_cas, NAME_lr and NAME_sc are atomic, and NAME_ask has another CPU's thread forget what it
+ * remembers. NAME_set_track tells pages that were stored to and stores to decoded code, NAME_watch watches addresses,
+ * NAME_set_check is asked before physical memory is touched, NAME_snapshot and NAME_restore go back in time, and
+ * stages with VMM_STAGES_DETECT find the flush that a guest forgot. Whoever does not use them does not pay for them.
+ *
  * Define VMM_IMPLEMENTATION before the include in exactly one file of the program if it uses names or
  * printers of Part III (NAME_explain, NAME_dump), or the instance `vmm_`, which is stamped from the
  * options of vmm_config.h at the end of this file.
@@ -52,11 +62,12 @@
  * Sections
  *   Part I, the hardware
  *     1 physical memory   RAM window and bus
- *     2 walk              entries read, judged, marked
+ *     2 walk              entries read, judged, marked; two stages
  *     3 editing           map, unmap, protect, query, merge, visit
- *     4 TLB               front, walk cache, set-associative TLB, flushes
- *     5 access            load, store, fetch, copies, compare-and-swap
- *     6 registers         the RISC-V front end; the plain one
+ *     4 TLB               front, walk cache, set-associative TLB, flushes; what emulators add
+ *     5 access            load, store, fetch, copies, compare-and-swap, reservations; the missing-flush detector
+ *     6 registers         front ends of RISC-V, x86, AArch64, ARMv7-A, MIPS, and a plain one; physical memory
+ *                         protection; tracking, watchpoints, requests, snapshots
  *   Part II, the operating system
  *     9 machine           records of frames, spaces, tables; events
  *    10 areas             the tree of a space's areas
@@ -75,7 +86,11 @@
  * Option of Part II, to be defined before the include: VMM_EVENTS, 1 to have every step told.
  *
  * Limits: entries are little-endian; tables lie in the RAM window; one thread uses an instance or a
- * machine at a time, several instances may share RAM. MIT licence; see LICENSE.
+ * machine at a time, several instances may share RAM, and NAME_ask and NAME_answered are any thread's.
+ * Stage 1 alone of AArch64, EL1 and EL0, without LPA2; with translation off, accesses need not be aligned.
+ * x86 without segmentation, nested paging, shadow stacks and linear-address masking; a fault of the stack segment is
+ * told as #GP. ARMv7-A without long descriptors; its tables are walked and looked at, not edited. Part II runs
+ * on RISC-V and generic formats. MIT licence; see LICENSE.
  */
 #ifndef VMM_H
 #define VMM_H
@@ -265,14 +280,72 @@ enum vmm_marking {
     VMM_MARK_PEEK = 2    /**< Nothing is written: for looking without leaving traces. */
 };
 
+/** Called before physical memory is touched: by an access, by the reading of an entry (a read) and by the marking of
+ *  one (a write). RISC-V's physical memory protection is one: see vmm_pmp_check.
+ *  @param user       as set
+ *  @param paddr      physical address of the first byte
+ *  @param bytes      how many; also a whole page, to learn whether it need not be asked for again
+ *  @param access     enum vmm_access
+ *  @param privilege  whose access it is: RISC-V 0, 1, 3 (1 for what a walk does); others 0 user, 1 supervisor
+ *  @return 0: allowed; else it becomes an access fault. */
+typedef int (*vmm_check_t)(void *user, vmm_paddr_t paddr, uint64_t bytes, unsigned access, unsigned privilege);
+
+/** What is remembered of a page of the RAM window. */
+enum vmm_track_bit {
+    VMM_TRACK_DIRTY = 1, /**< Stored to since somebody asked. */
+    VMM_TRACK_CODE = 2   /**< Holds decoded code: stores call back before they land. */
+};
+
+/** Pages of the RAM window, of the size that the first format of the MMU has (4 KiB for every processor), of which it
+ *  is remembered what was stored to and what holds code. Shared by all MMUs over one window. */
+typedef struct vmm_track {
+    uint8_t *page; /**< One byte a page of the window, enum vmm_track_bit; the caller's, zeroed by him. */
+    /** A store to a page marked VMM_TRACK_CODE is about to land; bytes do not cross the page. Not 0: it is refused
+     *  and becomes an access fault. Usually forgets decoded code and clears the mark. */
+    int (*code)(void *user, vmm_paddr_t paddr, unsigned bytes);
+    void *user;         /**< Passed to code. */
+    uint8_t page_shift; /**< log2 of the page size: NAME_set_track fills it in. */
+} vmm_track_t;
+
 /** By what an access is judged: the mode of the processor that a walk depends on. */
 typedef struct vmm_judge {
-    uint8_t user;     /**< Judged as user mode. */
-    uint8_t sum;      /**< Supervisor mode may use user pages (data only). */
-    uint8_t mxr;      /**< Executable pages may be read. */
-    uint8_t marking;  /**< enum vmm_marking. */
-    uint8_t features; /**< enum vmm_feature in force now. */
+    uint8_t user;       /**< Judged as user mode. */
+    uint8_t sum;        /**< Supervisor mode may use user pages (data only): RISC-V SUM, x86 no SMAP, AArch64 no PAN. */
+    uint8_t mxr;        /**< Executable pages may be read. */
+    uint8_t marking;    /**< enum vmm_marking. */
+    uint16_t features;  /**< enum vmm_feature and enum vmm_in_force: what is in force now. */
+    uint8_t width;      /**< Most bits of a PA, where registers or the model say so (x86, AArch64); 0: no limit. */
+    uint8_t lower;      /**< AArch64: made at EL0. An access made at EL1 may be judged as EL0's (LDTR). */
+    uint8_t device;     /**< AArch64: bit i says that AttrIndx i is Device memory. */
+    uint32_t user_keys; /**< x86: PKRU, rights by key of user pages. */
+    uint32_t keys;      /**< x86: PKRS, rights by key of supervisor pages. ARMv7-A: DACR, rights by domain. */
+    vmm_pte_t reserved; /**< x86: bits that must be 0 in every entry. */
+    uint8_t privilege;  /**< Passed to check; 0 when there is none. */
+    vmm_check_t check;  /**< Asked before physical memory is touched; null: nobody is. */
+    void *check_user;   /**< Passed to it. */
+    vmm_track_t *track; /**< Told of pages whose entries are marked; null: nobody is. */
+    vmm_paddr_t base;   /**< Of the RAM window, for it. */
 } vmm_judge_t;
+
+/** What else is in force, in the word of the features: no extension, a bit of a register. */
+enum vmm_in_force {
+    VMM_RISCV_SECOND_MXR = 1 << 5,   /**< Second stage: mstatus.MXR, executable pages may be read. */
+    VMM_RISCV_SECOND_PBMT = 1 << 6,  /**< Second stage: menvcfg.PBMTE. */
+    VMM_RISCV_SECOND_MARKS = 1 << 7, /**< Second stage: hardware sets accessed and dirty bits. */
+    VMM_RISCV_SECOND_PEEK = 1 << 8,  /**< Second stage: nothing is written. */
+    VMM_RISCV_HLVX = 1 << 9,         /**< Reading wants the right to execute, in both stages. */
+    VMM_X86_WP = 1 << 10,            /**< CR0.WP: the supervisor may not write to read-only pages. */
+    VMM_X86_PGE = 1 << 11,           /**< CR4.PGE: there are global pages. */
+    VMM_ARM64_WXN = 1 << 10,         /**< SCTLR.WXN: what may be written may not be fetched. */
+    VMM_ARM64_FLAT_LOW = 1 << 11,    /**< TCR.HPD0: pointers of the lower half take no rights away. */
+    VMM_ARM64_FLAT_HIGH = 1 << 12,   /**< TCR.HPD1: nor those of the upper half. */
+    VMM_ARM32_AFE = 1 << 10,         /**< SCTLR.AFE: AP[0] is the access flag. */
+    VMM_ARM32_WXN = 1 << 11,         /**< SCTLR.WXN: what may be written may not be fetched. */
+    VMM_ARM32_UWXN = 1 << 12,        /**< SCTLR.UWXN: what PL0 may write, PL1 may not fetch. */
+    VMM_MIPS_SUPERVISOR = 1 << 10,   /**< Supervisor mode, between kernel and user. */
+    VMM_MIPS_ERL = 1 << 11,          /**< Status.ERL: kuseg is not mapped. */
+    VMM_MIPS_IEC = 1 << 12           /**< PageGrain.IEC: XI and RI have exceptions of their own. */
+};
 
 /** Where a virtual address leads. */
 typedef struct vmm_translation {
@@ -284,6 +357,10 @@ typedef struct vmm_translation {
     uint8_t level;        /**< Level of the leaf. */
     uint8_t page_shift;   /**< log2 of the bytes that this translation covers. */
     uint8_t above;        /**< VMM_G when a pointer on the way said that all below it is global (RISC-V). */
+    uint8_t granted;      /**< Rights that the pointers on the way leave, enum vmm_flags. */
+    uint8_t type;         /**< x86: the protection key; AArch64: AttrIndx; RISC-V: PBMT; ARMv7-A: AP[2:0] in 6:4, domain
+                           *   in 3:0; MIPS: C. */
+    uint8_t first_shift;  /**< Two stages: log2 of the bytes of the first stage's page alone; else not set. */
 } vmm_translation_t;
 
 /** One entry that a walk read. */
@@ -338,6 +415,7 @@ VMM_INLINE bool vmm_canonical(const vmm_paging_t *p, vmm_vaddr_t va)
     switch (p->vaddr_rule) {
     case VMM_VADDR_SIGN: return p->vaddr_bits >= 64 || above == (top ? ~UINT64_C(0) >> (p->vaddr_bits & 63) : 0);
     case VMM_VADDR_ZERO: return above == 0;
+    case VMM_VADDR_HALF: return above == 0 || above == ~UINT64_C(0) >> (p->vaddr_bits & 63);
     default: return true;
     }
 }
@@ -346,6 +424,13 @@ VMM_INLINE bool vmm_canonical(const vmm_paging_t *p, vmm_vaddr_t va)
 VMM_INLINE vmm_vaddr_t vmm_wrap(const vmm_paging_t *p, vmm_vaddr_t va)
 {
     return p->vaddr_rule == VMM_VADDR_WRAP ? va & vmm_low_mask(p->vaddr_bits) : va;
+}
+
+/* Does another half of the address space, or nothing, begin between two addresses? */
+VMM_INLINE bool vmm_halves_differ(const vmm_paging_t *p, vmm_vaddr_t one, vmm_vaddr_t other)
+{
+    return (p->vaddr_rule == VMM_VADDR_SIGN || p->vaddr_rule == VMM_VADDR_HALF) && p->vaddr_bits < 64 &&
+           ((one ^ other) >> 63);
 }
 /** @endcond */
 
@@ -357,13 +442,14 @@ VMM_INLINE vmm_vaddr_t vmm_make_canonical(const vmm_paging_t *p, vmm_vaddr_t va)
     return p->vaddr_rule == VMM_VADDR_SIGN ? (va ^ sign) - sign : va;
 }
 
-/** @cond internal: entries in RAM, aligned to their width. */
+/** @cond internal: entries in RAM, aligned to their width. What was in a table or a page before an entry led there is
+ *  seen by whoever follows the entry. */
 VMM_INLINE vmm_pte_t vmm_entry_load(const void *at, unsigned bytes)
 {
     switch (bytes) {
-    case 2: return vmm_little(VMM_ATOMIC_LOAD((const vmm_any16_t *)at), 2);
-    case 4: return vmm_little(VMM_ATOMIC_LOAD((const vmm_any32_t *)at), 4);
-    default: return vmm_little(VMM_ATOMIC_LOAD((const vmm_any64_t *)at), 8);
+    case 2: return vmm_little(VMM_ATOMIC_ACQUIRE((const vmm_any16_t *)at), 2);
+    case 4: return vmm_little(VMM_ATOMIC_ACQUIRE((const vmm_any32_t *)at), 4);
+    default: return vmm_little(VMM_ATOMIC_ACQUIRE((const vmm_any64_t *)at), 8);
     }
 }
 
@@ -392,10 +478,56 @@ VMM_INLINE bool vmm_pte_grants(const vmm_paging_t *p, vmm_pte_t pte, vmm_pte_t b
 }
 /** @endcond */
 
-/** Physical address that an entry holds: of the next table, or of the page. */
+/** @cond internal: ARMv7-A leaves, whose bits differ by level: bit 18 is a supersection at level 1, type 01 a large
+ *  page at level 0. */
+VMM_INLINE bool vmm_arm32_is_group(vmm_pte_t pte, unsigned level)
+{
+    return level ? (pte & 0x40000) != 0 : !(pte & 2);
+}
+
+VMM_INLINE vmm_paddr_t vmm_arm32_paddr(vmm_pte_t pte, unsigned level)
+{
+    const bool group = vmm_arm32_is_group(pte, level);
+    if (level == 0) return pte & (group ? 0xffff0000 : 0xfffff000);
+    return group ? (pte & 0xff000000) | ((pte >> 20) & 15) << 32 | ((pte >> 5) & 15) << 36 : pte & 0xfff00000;
+}
+
+VMM_INLINE unsigned vmm_arm32_ap(vmm_pte_t pte, unsigned level)
+{
+    return (unsigned)(level ? ((pte >> 10) & 3) | ((pte >> 13) & 4) : ((pte >> 4) & 3) | ((pte >> 7) & 4));
+}
+
+/* R and W are PL1's, U is that PL0 may read; AP = 3 alone lets it write (DDI 0406, B3.7.1). There are no marks. */
+VMM_INLINE uint8_t vmm_arm32_flags(vmm_pte_t pte, unsigned level)
+{
+    const unsigned ap = vmm_arm32_ap(pte, level);
+    const vmm_pte_t never = pte & (level ? 0x10 : pte & 2 ? 1 : 0x8000), local = pte & (level ? 0x20000 : 0x800);
+    return (uint8_t)((ap & 3 ? VMM_R : 0) | ((ap & 3) && ap < 4 ? VMM_W : 0) | (ap & 2 ? VMM_U : 0) |
+                     (never ? 0 : VMM_X | VMM_PX) | (local ? 0 : VMM_G) | VMM_A | VMM_D);
+}
+/** @endcond */
+
+/** Physical address that an entry holds: of the next table, or of the page. A huge page's may have other
+ *  bits in its low part: see vmm_leaf_paddr. */
 VMM_INLINE vmm_paddr_t vmm_pte_paddr(const vmm_paging_t *p, vmm_pte_t pte)
 {
-    return ((pte >> p->ppn_lsb) & vmm_low_mask(p->ppn_bits)) << p->page_shift;
+    const vmm_paddr_t paddr = ((pte >> p->ppn_lsb) & vmm_low_mask(p->ppn_bits)) << p->page_shift;
+    if (p->rules == VMM_RULES_ARM64 && p->paddr_bits > 48) return paddr | ((pte >> 12) & 15) << 48;
+    if (p->rules == VMM_RULES_ARM32) return pte & 0xfffffc00; /* a table of 1 KiB */
+    return paddr;
+}
+
+/** Physical address of the page that a leaf maps. Bits below its size are what the entry has there: not 0 in
+ *  an entry that is misaligned. x86: without PAT, and PSE-36 put in order; AArch64, ARMv7-A: such bits are ignored. */
+VMM_INLINE vmm_paddr_t vmm_leaf_paddr(const vmm_paging_t *p, vmm_pte_t pte, unsigned level)
+{
+    if (p->rules == VMM_RULES_ARM32) return vmm_arm32_paddr(pte, level);
+    if (p->rules == VMM_RULES_X86 && level > 0)
+        return p->pte_bytes == 4 ? (pte & 0xffc00000) | ((pte >> 13) & 0xff) << 32
+                                 : vmm_pte_paddr(p, pte & ~VMM_X86_PAT_LARGE);
+    if (p->rules == VMM_RULES_ARM64 && level > 0)
+        return vmm_pte_paddr(p, pte) & ~(vmm_low_mask(p->page_shift) | (vmm_low_mask(vmm_level_shift(p, level))));
+    return vmm_pte_paddr(p, pte);
 }
 
 /** Whether a valid entry of a level is a leaf. */
@@ -405,10 +537,31 @@ VMM_INLINE bool vmm_pte_is_leaf(const vmm_paging_t *p, vmm_pte_t pte, unsigned l
     return level == 0 || (p->huge != 0 && vmm_pte_grants(p, pte, p->huge));
 }
 
-/** Rights and marks of an entry, enum vmm_flags. */
+/** @cond internal: AArch64 leaves. A page is writable when AP[2] is clear, and also when DBM is set; then AP[2]
+ *  says that it is clean. Whose right to execute is asked for depends on whose page it is. */
+VMM_INLINE uint8_t vmm_arm64_flags(vmm_pte_t pte)
+{
+    const bool dirty = !(pte & VMM_ARM64_AP2), user = (pte & 0x40) != 0;
+    const vmm_pte_t never = user ? VMM_ARM64_UXN : VMM_ARM64_PXN;
+    return (uint8_t)(VMM_R | (dirty || (pte & VMM_ARM64_DBM) ? VMM_W : 0) | (pte & never ? 0 : VMM_X) |
+                     (user ? VMM_U : 0) | (pte & 0x800 ? 0 : VMM_G) | (pte & 0x400 ? VMM_A : 0) |
+                     (dirty || (pte & VMM_ARM64_SOFT_DIRTY) ? VMM_D : 0));
+}
+/** @endcond */
+
+/** @cond internal: one of the four entries of x86's PAE that are loaded into registers and grant nothing. */
+VMM_INLINE bool vmm_is_pdpte(const vmm_paging_t *p, unsigned level)
+{
+    return p->rules == VMM_RULES_X86 && p->levels == 3 && level == 2;
+}
+/** @endcond */
+
+/** Rights and marks of an entry, enum vmm_flags. ARMv7-A: of an entry of level 0. */
 VMM_INLINE uint8_t vmm_pte_flags(const vmm_paging_t *p, vmm_pte_t pte)
 {
+    if (p->rules == VMM_RULES_ARM32) return vmm_arm32_flags(pte, 0);
     if (p->rules == VMM_RULES_RISCV) return (uint8_t)(pte & 0xfe); /* same order as the flags */
+    if (p->rules == VMM_RULES_ARM64) return vmm_arm64_flags(pte);
     return (uint8_t)((vmm_pte_grants(p, pte, p->read) ? VMM_R : 0) | (vmm_pte_grants(p, pte, p->write) ? VMM_W : 0) |
                      (vmm_pte_grants(p, pte, p->execute) ? VMM_X : 0) | (vmm_pte_grants(p, pte, p->user) ? VMM_U : 0) |
                      (p->global && vmm_pte_grants(p, pte, p->global) ? VMM_G : 0) |
@@ -416,11 +569,16 @@ VMM_INLINE uint8_t vmm_pte_flags(const vmm_paging_t *p, vmm_pte_t pte)
                      (vmm_pte_grants(p, pte, p->dirty) ? VMM_D : 0));
 }
 
-/** Bytes, as log2, that a valid leaf covers: more than its level for a RISC-V NAPOT page. */
+/** Bytes, as log2, that a valid leaf covers: more than its level for a RISC-V NAPOT page and for an AArch64 page
+ *  of a contiguous group, ARMv7-A large pages and supersections. */
 VMM_INLINE unsigned vmm_pte_page_shift(const vmm_paging_t *p, vmm_pte_t pte, unsigned level)
 {
     const bool napot = p->rules == VMM_RULES_RISCV && p->pte_bytes == 8 && (pte & VMM_RISCV_N);
-    return vmm_level_shift(p, level) + (napot ? 4u : 0u);
+    unsigned group = napot ? 4 : 0;
+    if (p->rules == VMM_RULES_ARM64 && (pte & VMM_ARM64_CONTIGUOUS)) /* 16; 16K: 128 pages, 32 blocks; 64K: 32 */
+        group = p->page_shift == 12 ? 4 : p->page_shift == 14 && level == 0 ? 7 : 5;
+    if (p->rules == VMM_RULES_ARM32 && vmm_arm32_is_group(pte, level)) group = 4;
+    return vmm_level_shift(p, level) + group;
 }
 
 /** @cond internal: the RISC-V rules for what extensions give meaning to. N: only at level 0, only 64
@@ -434,10 +592,35 @@ VMM_INLINE unsigned vmm_riscv_leaf_rule(const vmm_judge_t *judge, vmm_pte_t pte,
     return VMM_RULE_NONE;
 }
 
+/* x86, reserved bits of a valid entry. A 4 MiB page (SDM 4.3, table 4-4) has PA bits 39:32 in 20:13, as many as
+ * the width M' = min(40, M) allows; other huge pages have zeros between PAT and the frame. */
+VMM_INLINE unsigned vmm_x86_rule(const vmm_paging_t *p, const vmm_judge_t *judge, vmm_pte_t pte, unsigned level)
+{
+    const unsigned width = judge->width && judge->width < 40 ? judge->width : 40u;
+    const unsigned free = p->pte_bytes == 4 && width > 32 && (judge->features & VMM_X86_PSE36) ? width - 19 : 13;
+    const bool leaf = vmm_pte_is_leaf(p, pte, level);
+    if (pte & judge->reserved) return VMM_RULE_RESERVED;
+    if (!leaf && level >= 3 && (judge->features & VMM_X86_AMD) && (pte & 0x100)) return VMM_RULE_RESERVED;
+    if (!leaf || level == 0) return VMM_RULE_NONE;
+    if (!((p->leaf_levels >> level) & 1) || (level == 2 && !(judge->features & VMM_X86_1G))) return VMM_RULE_NO_LEAF;
+    if (pte & vmm_low_mask(vmm_level_shift(p, level)) & ~vmm_low_mask(free)) return VMM_RULE_HUGE_ALIGN;
+    return VMM_RULE_NONE;
+}
+
+/* AArch64: a block at level 0, or where the granule has none, is no descriptor; addresses keep to the width. */
+VMM_INLINE unsigned vmm_arm64_rule(const vmm_paging_t *p, const vmm_judge_t *judge, vmm_pte_t pte, unsigned level)
+{
+    if ((pte & 3) == 1 && (level == 0 || !((p->leaf_levels >> level) & 1))) return VMM_RULE_NO_LEAF;
+    if (judge->width && (vmm_pte_paddr(p, pte) & ~vmm_low_mask(judge->width))) return VMM_RULE_PADDR_WIDTH;
+    return VMM_RULE_NONE;
+}
+
 /* Steps 3 to 5 of the manual's algorithm: is the entry one that may stand at this level? */
 VMM_INLINE unsigned vmm_pte_rule(const vmm_paging_t *p, const vmm_judge_t *judge, vmm_pte_t pte, unsigned level)
 {
     if (!(pte & p->valid)) return VMM_RULE_VALID;
+    if (p->rules == VMM_RULES_X86) return vmm_x86_rule(p, judge, pte, level);
+    if (p->rules == VMM_RULES_ARM64) return vmm_arm64_rule(p, judge, pte, level);
     if (p->rules == VMM_RULES_RISCV && (pte & (p->read | p->write)) == p->write) return VMM_RULE_WRITE_ONLY;
     if (pte & p->reserved) return VMM_RULE_RESERVED;
     if (!vmm_pte_is_leaf(p, pte, level)) {
@@ -453,9 +636,91 @@ VMM_INLINE unsigned vmm_pte_rule(const vmm_paging_t *p, const vmm_judge_t *judge
     return VMM_RULE_NONE;
 }
 
-/* Steps 6 and 8: do these rights allow the access? Generic supervisor mode may use user pages. */
-VMM_INLINE unsigned vmm_rights_rule(const vmm_paging_t *p, const vmm_judge_t *judge, unsigned flags, unsigned access)
+/* Rights as a walk gathers them. AArch64 tells here both rights to execute, and what DBM is worth at present. */
+VMM_INLINE uint8_t vmm_walk_flags(const vmm_paging_t *p, const vmm_judge_t *judge, vmm_pte_t pte)
 {
+    const bool clean = (pte & VMM_ARM64_AP2) != 0;
+    const uint8_t flags = vmm_pte_flags(p, pte);
+    if (p->rules == VMM_RULES_X86 && !(judge->features & VMM_X86_PGE)) return flags & (uint8_t)~VMM_G;
+    if (p->rules != VMM_RULES_ARM64) return flags;
+    return (uint8_t)((flags & (VMM_R | VMM_U | VMM_G | VMM_A)) | (clean ? 0 : VMM_D) |
+                     (!clean || ((pte & VMM_ARM64_DBM) && (judge->features & VMM_ARM64_HAFDBS)) ? VMM_W : 0) |
+                     (pte & VMM_ARM64_UXN ? 0 : VMM_X) | (pte & VMM_ARM64_PXN ? 0 : VMM_PX));
+}
+
+/* What a pointer leaves of the rights below it. AArch64: APTable[1], APTable[0], UXNTable, PXNTable take away. */
+VMM_INLINE uint8_t vmm_pointer_grants(const vmm_paging_t *p, const vmm_judge_t *judge, vmm_vaddr_t va, vmm_pte_t pte,
+                                      unsigned level)
+{
+    const unsigned flat = (va >> 55) & 1 ? VMM_ARM64_FLAT_HIGH : VMM_ARM64_FLAT_LOW;
+    if (vmm_is_pdpte(p, level)) return 0xff;
+    if (p->rights == VMM_RIGHTS_EVERY) return vmm_pte_flags(p, pte) | VMM_PX;
+    if (p->rights != VMM_RIGHTS_TABLE || (judge->features & flat)) return 0xff;
+    return (uint8_t) ~(((pte >> 62) & 1 ? (uint32_t)VMM_W : 0u) | ((pte >> 61) & 1 ? (uint32_t)VMM_U : 0u) |
+                       ((pte >> 60) & 1 ? (uint32_t)VMM_X : 0u) | ((pte >> 59) & 1 ? (uint32_t)VMM_PX : 0u));
+}
+
+/* x86 protection keys, data only: bit 0 of a key's pair forbids access, bit 1 writing; writing by the supervisor
+ * only while CR0.WP is set. SDM volume 3, 4.6.2. */
+VMM_INLINE bool vmm_x86_key_refuses(const vmm_judge_t *judge, unsigned flags, unsigned key, unsigned access)
+{
+    const bool keyed = (judge->features & (flags & VMM_U ? VMM_X86_PKU : VMM_X86_PKS)) != 0;
+    const unsigned rights = (flags & VMM_U ? judge->user_keys : judge->keys) >> (2 * key);
+    if (!keyed || access == VMM_FETCH) return false;
+    if (rights & 1) return true;
+    return access == VMM_WRITE && (rights & 2) && (judge->user || (judge->features & VMM_X86_WP));
+}
+
+/* x86: SDM volume 3, 4.6. */
+VMM_INLINE unsigned vmm_x86_rights_rule(const vmm_judge_t *judge, unsigned flags, unsigned key, unsigned access)
+{
+    if (judge->user && !(flags & VMM_U)) return VMM_RULE_SUPERVISOR_PAGE;
+    if (!judge->user && (flags & VMM_U) && (access == VMM_FETCH ? judge->features & VMM_X86_SMEP : !judge->sum))
+        return VMM_RULE_USER_PAGE;
+    if (access == VMM_WRITE && !(flags & VMM_W) && (judge->user || (judge->features & VMM_X86_WP)))
+        return VMM_RULE_WRITE;
+    if (access == VMM_FETCH && !(flags & VMM_X)) return VMM_RULE_EXECUTE;
+    return vmm_x86_key_refuses(judge, flags, key, access) ? VMM_RULE_KEY : VMM_RULE_NONE;
+}
+
+/* AArch64: Arm ARM, D8.4. EL1 never executes what EL0 may write; WXN extends that to whoever may write. */
+VMM_INLINE unsigned vmm_arm64_rights_rule(const vmm_judge_t *judge, unsigned flags, unsigned access)
+{
+    const bool writable = (flags & VMM_W) != 0, wxn = (judge->features & VMM_ARM64_WXN) != 0; /* with DBM: clean too */
+    if (access == VMM_FETCH) {
+        if (!(flags & (judge->user ? VMM_X : VMM_PX))) return VMM_RULE_EXECUTE;
+        if (!judge->user && (flags & VMM_U) && writable) return VMM_RULE_USER_PAGE;
+        return wxn && writable && (!judge->user || (flags & VMM_U)) ? VMM_RULE_EXECUTE : VMM_RULE_NONE;
+    }
+    if (judge->user && !(flags & VMM_U)) return VMM_RULE_SUPERVISOR_PAGE;
+    if (!judge->user && (flags & VMM_U) && !judge->sum) return VMM_RULE_USER_PAGE;
+    return access == VMM_WRITE && !(flags & VMM_W) ? VMM_RULE_WRITE : VMM_RULE_NONE;
+}
+
+/* ARMv7-A: the access flag, then the domain, then AP and XN, which a manager is not asked for (DDI 0406, B3.7). A
+ * fetch needs the right to read. */
+VMM_INLINE unsigned vmm_arm32_rights_rule(const vmm_judge_t *judge, unsigned flags, unsigned type, unsigned access)
+{
+    const unsigned domain = (judge->keys >> (2 * (type & 15))) & 3, ap = type >> 4;
+    const bool writable = judge->user ? ap == 3 : (flags & VMM_W) != 0;
+    if ((judge->features & VMM_ARM32_AFE) && !(ap & 1)) return VMM_RULE_ACCESSED;
+    if (domain == 3) return VMM_RULE_NONE;
+    if (domain != 1) return VMM_RULE_DOMAIN;
+    if (judge->user && !(flags & VMM_U)) return VMM_RULE_SUPERVISOR_PAGE;
+    if (access == VMM_WRITE) return writable ? VMM_RULE_NONE : VMM_RULE_WRITE;
+    if (access == VMM_READ) return flags & VMM_R ? VMM_RULE_NONE : VMM_RULE_READ;
+    if (!(flags & VMM_R) || !(flags & (judge->user ? VMM_X : VMM_PX))) return VMM_RULE_EXECUTE;
+    if (writable && (judge->features & VMM_ARM32_WXN)) return VMM_RULE_EXECUTE;
+    return ap == 3 && !judge->user && (judge->features & VMM_ARM32_UWXN) ? VMM_RULE_EXECUTE : VMM_RULE_NONE;
+}
+
+/* Steps 6 and 8: do these rights allow the access? Generic supervisor mode may use user pages. */
+VMM_INLINE unsigned vmm_rights_rule(const vmm_paging_t *p, const vmm_judge_t *judge, unsigned flags, unsigned type,
+                                    unsigned access)
+{
+    if (p->rules == VMM_RULES_X86) return vmm_x86_rights_rule(judge, flags, type, access);
+    if (p->rules == VMM_RULES_ARM64) return vmm_arm64_rights_rule(judge, flags, access);
+    if (p->rules == VMM_RULES_ARM32) return vmm_arm32_rights_rule(judge, flags, type, access);
     if (judge->user && !(flags & VMM_U)) return VMM_RULE_SUPERVISOR_PAGE;
     if (!judge->user && (flags & VMM_U) && p->rules == VMM_RULES_RISCV && (access == VMM_FETCH || !judge->sum))
         return VMM_RULE_USER_PAGE;
@@ -466,96 +731,335 @@ VMM_INLINE unsigned vmm_rights_rule(const vmm_paging_t *p, const vmm_judge_t *ju
 }
 
 /* RISC-V exception codes by kind and access ("Machine Cause Register"). */
-VMM_INLINE uint8_t vmm_fault_cause(unsigned kind, unsigned access)
+VMM_INLINE uint8_t vmm_riscv_cause(unsigned kind, unsigned access)
 {
     if (kind == VMM_PAGE_FAULT) return access == VMM_FETCH ? 12 : access == VMM_WRITE ? 15 : 13;
+    if (kind == VMM_GUEST_PAGE_FAULT) return access == VMM_FETCH ? 20 : access == VMM_WRITE ? 23 : 21;
     if (kind == VMM_ACCESS_FAULT) return access == VMM_FETCH ? 1 : access == VMM_WRITE ? 7 : 5;
+    if (kind == VMM_WATCH_FAULT) return 3; /* breakpoint */
     return access == VMM_FETCH ? 0 : access == VMM_WRITE ? 6 : 4;
 }
 
-VMM_INLINE vmm_status_t vmm_fault_set(vmm_fault_t *fault, unsigned kind, unsigned access, unsigned rule, unsigned level,
-                                      vmm_vaddr_t va, vmm_paddr_t pte_addr, vmm_pte_t pte)
+/* x86 vectors, and the error code of a page fault (SDM volume 3, 4.7): P 0, W/R 1, U/S 2, RSVD 3, I/D 4, PK 5. */
+VMM_INLINE uint8_t vmm_x86_cause(unsigned kind)
+{
+    return kind == VMM_PAGE_FAULT         ? 14
+           : kind == VMM_PROTECTION_FAULT ? 13
+           : kind == VMM_ALIGN_FAULT      ? 17
+           : kind == VMM_WATCH_FAULT      ? 1
+                                          : 18;
+}
+
+VMM_INLINE uint32_t vmm_x86_code(const vmm_judge_t *judge, unsigned kind, unsigned access, unsigned rule)
+{
+    const bool reserved = rule == VMM_RULE_RESERVED || rule == VMM_RULE_NO_LEAF || rule == VMM_RULE_HUGE_ALIGN;
+    const bool told = (judge->features & (VMM_X86_SMEP | VMM_X86_NX)) != 0; /* fetches are told apart */
+    if (kind != VMM_PAGE_FAULT) return 0;
+    return (rule == VMM_RULE_VALID ? 0u : 1u) | (access == VMM_WRITE ? 2u : 0u) | (judge->user ? 4u : 0u) |
+           (reserved ? 8u : 0u) | (access == VMM_FETCH && told ? 16u : 0u) | (rule == VMM_RULE_KEY ? 32u : 0u);
+}
+
+/* AArch64 fault status codes (Arm ARM, ESR_EL1, ISS encoding of data and instruction aborts). The architecture
+ * counts levels from the top: its level 3 is our 0. */
+VMM_INLINE uint32_t vmm_arm64_code(unsigned access, unsigned rule, unsigned level)
+{
+    const uint32_t lookup = level < 3 ? 3 - level : 0, write = access == VMM_WRITE ? 0x40u : 0u;
+    switch (rule) {
+    case VMM_RULE_PADDR_WIDTH: return write | lookup;
+    case VMM_RULE_ACCESSED: return write | 0x08 | lookup;
+    case VMM_RULE_TABLE_MEMORY: return write | 0x14 | lookup;
+    case VMM_RULE_BUS:
+    case VMM_RULE_CHECK: return write | 0x10;
+    case VMM_RULE_ALIGN: return write | 0x21;
+    case VMM_RULE_WATCH: return write | 0x22;
+    case VMM_RULE_CANONICAL:
+    case VMM_RULE_VALID:
+    case VMM_RULE_NO_LEAF:
+    case VMM_RULE_HALF: return write | 0x04 | lookup;
+    default: return write | 0x0c | lookup;
+    }
+}
+
+/* ARMv7-A fault status (DDI 0406, table B3-23): of the first or the second level; WnR 11. */
+VMM_INLINE uint32_t vmm_arm32_code(unsigned access, unsigned rule, unsigned level)
+{
+    const uint32_t second = level == 0 ? 2 : 0, write = access == VMM_WRITE ? 0x800u : 0u;
+    switch (rule) {
+    case VMM_RULE_ALIGN: return write | 0x1;
+    case VMM_RULE_WATCH: return write | 0x2;
+    case VMM_RULE_ACCESSED: return write | (second ? 0x6 : 0x3);
+    case VMM_RULE_HALF:
+    case VMM_RULE_VALID:
+    case VMM_RULE_RESERVED: return write | 0x5 | second;
+    case VMM_RULE_TABLE_MEMORY: return write | 0xc | second;
+    case VMM_RULE_DOMAIN: return write | 0x9 | second;
+    case VMM_RULE_PADDR_WIDTH:
+    case VMM_RULE_CHECK:
+    case VMM_RULE_BUS: return write | 0x8;
+    default: return write | 0xd | second;
+    }
+}
+
+/* MIPS exception codes ("Cause Register", ExcCode). */
+VMM_INLINE uint8_t vmm_mips_cause(const vmm_judge_t *judge, unsigned kind, unsigned access, unsigned rule)
+{
+    const bool store = access == VMM_WRITE, own = (judge->features & VMM_MIPS_IEC) != 0;
+    switch (kind) {
+    case VMM_WATCH_FAULT: return 23;
+    case VMM_ACCESS_FAULT: return access == VMM_FETCH ? 6 : 7;
+    case VMM_PAGE_FAULT: break;
+    default: return store ? 5 : 4; /* AdES, AdEL */
+    }
+    if (rule == VMM_RULE_WRITE) return 1;
+    if (rule == VMM_RULE_READ && own) return 19;
+    if (rule == VMM_RULE_EXECUTE && own) return 20;
+    return store ? 3 : 2; /* TLBS, TLBL */
+}
+
+VMM_INLINE vmm_status_t vmm_fault_set(const vmm_paging_t *p, const vmm_judge_t *judge, vmm_fault_t *fault,
+                                      unsigned kind, unsigned access, unsigned rule, unsigned level, vmm_vaddr_t va,
+                                      vmm_paddr_t pte_addr, vmm_pte_t pte)
 {
     fault->kind = (uint8_t)kind;
     fault->access = (uint8_t)access;
-    fault->cause = vmm_fault_cause(kind, access);
     fault->rule = (uint8_t)rule;
     fault->level = (uint8_t)level;
     fault->vaddr = va;
     fault->pte_addr = pte_addr;
     fault->pte = pte;
+    if (p->rules == VMM_RULES_X86) {
+        fault->cause = vmm_x86_cause(kind);
+        fault->code = vmm_x86_code(judge, kind, access, rule);
+    } else if (p->rules == VMM_RULES_ARM64) {
+        fault->cause = (uint8_t)((access == VMM_FETCH      ? 0x20u
+                                  : rule == VMM_RULE_WATCH ? 0x34u
+                                                           : 0x24u) |
+                                 !judge->lower);
+        fault->code = vmm_arm64_code(access, rule, level);
+    } else if (p->rules == VMM_RULES_ARM32) {
+        fault->cause = access == VMM_FETCH ? 0x0c : 0x10;
+        fault->code = vmm_arm32_code(access, rule, level);
+    } else if (p->rules == VMM_RULES_MIPS) {
+        fault->cause = vmm_mips_cause(judge, kind, access, rule);
+        fault->code = rule == VMM_RULE_NO_ENTRY;
+    } else {
+        fault->cause = vmm_riscv_cause(kind, access);
+        fault->code = 0; /* htinst and htval are 0 of every fault but a guest-page fault, which sets them behind this */
+        fault->guest_paddr = 0;
+    }
     return VMM_FAULT;
 }
 
-/* Step 9: the marks that an access leaves in its leaf.
- * Returns the rule that failed; sets *pte; *again when the entry changed under our hands. */
-VMM_INLINE unsigned vmm_pte_mark(const vmm_paging_t *p, const vmm_judge_t *judge, unsigned access, uint8_t *host,
-                                 vmm_pte_t *pte, bool *again)
+/* Does the physical check refuse what a walk does with an entry? */
+VMM_INLINE bool vmm_entry_refused(const vmm_judge_t *judge, vmm_paddr_t pte_addr, unsigned bytes, unsigned access)
 {
-    const vmm_pte_t want = p->accessed | (access == VMM_WRITE ? p->dirty : 0);
+    return judge->check && judge->check(judge->check_user, pte_addr, bytes, access, 1);
+}
+
+/* Sets and clears what is remembered of a page, as other threads do. */
+VMM_INLINE void vmm_track_change(uint8_t *page, uint8_t set, uint8_t clear)
+{
+    uint8_t was = VMM_ATOMIC_LOAD(page);
+    while ((uint8_t)((was & ~clear) | set) != was && !VMM_ATOMIC_CAS(page, &was, (uint8_t)((was & ~clear) | set))) {}
+}
+
+/* Step 9: the marks that an access leaves in its leaf, and on x86 in every entry.
+ * Returns the rule that failed; sets *pte; *again when the entry changed under our hands. */
+VMM_INLINE unsigned vmm_pte_mark(const vmm_paging_t *p, const vmm_judge_t *judge, vmm_pte_t want, uint8_t *host,
+                                 vmm_paddr_t pte_addr, vmm_pte_t *pte, bool *again)
+{
     const vmm_pte_t marked = (*pte | (want & ~p->inverted)) & ~(want & p->inverted);
     if (marked == *pte || judge->marking == VMM_MARK_PEEK) return VMM_RULE_NONE;
     if (judge->marking == VMM_MARK_FAULT)
         return vmm_pte_grants(p, *pte, p->accessed) ? VMM_RULE_DIRTY : VMM_RULE_ACCESSED;
+    if (vmm_entry_refused(judge, pte_addr, p->pte_bytes, VMM_WRITE)) return VMM_RULE_CHECK;
     *again = !vmm_pte_swap(p, host, *pte, marked);
-    if (!*again) *pte = marked;
+    if (*again) return VMM_RULE_NONE;
+    *pte = marked;
+    if (judge->track) /* a table is a page that is written to, too */
+        vmm_track_change(&judge->track->page[(pte_addr - judge->base) >> judge->track->page_shift], VMM_TRACK_DIRTY, 0);
     return VMM_RULE_NONE;
 }
-/** @endcond */
 
-/** @cond internal: the walk from a table that is known already. */
-VMM_INLINE vmm_status_t vmm_walk_from(const vmm_paging_t *p, const vmm_memory_t *memory, vmm_paddr_t table,
-                                      unsigned level, const vmm_judge_t *judge, unsigned access, vmm_vaddr_t va,
-                                      vmm_translation_t *t, vmm_fault_t *fault, vmm_step_t *steps, unsigned *count)
+/* Where a walk begins. */
+typedef struct vmm_walk_start {
+    vmm_paddr_t table; /* the first table, and its level */
+    unsigned level;
+    unsigned bits;    /* VA bits that are translated: fewer than the format's where a register says so (AArch64) */
+    unsigned granted; /* rights that pointers above it left */
+} vmm_walk_start_t;
+
+/* What a leaf says of the access: its rights and marks, into *t. */
+VMM_INLINE unsigned vmm_walk_leaf(const vmm_paging_t *p, const vmm_judge_t *judge, unsigned access, uint8_t *host,
+                                  vmm_pte_t *pte, vmm_translation_t *t, bool *again)
 {
-    const unsigned width = vmm_mem_width(memory, p);
-    unsigned shift = vmm_level_shift(p, level), granted = VMM_R | VMM_W | VMM_X | VMM_U, rule;
-    vmm_pte_t pte, was;
-    uint8_t *host;
+    unsigned rule;
+    t->flags = vmm_walk_flags(p, judge, *pte);
+    if (p->rights != VMM_RIGHTS_LEAF) t->flags &= (uint8_t)(t->granted | VMM_G | VMM_A | VMM_D);
+    t->type = 0;
+    if (p->rules == VMM_RULES_X86) t->type = (uint8_t)((*pte & VMM_X86_KEY) >> VMM_X86_KEY_SHIFT);
+    if (p->rules == VMM_RULES_ARM64) {
+        t->type = (*pte >> 2) & 7;
+        if (!(t->flags & VMM_A) && judge->marking == VMM_MARK_FAULT) return VMM_RULE_ACCESSED; /* before rights */
+    }
+    rule = vmm_rights_rule(p, judge, t->flags, t->type, access);
+    if (rule) return rule;
+    return vmm_pte_mark(p, judge, p->accessed | (access == VMM_WRITE ? p->dirty : 0), host, t->pte_addr, pte, again);
+}
 
-    t->table = table;
-    t->pte_addr = 0;
-    t->above = 0;
+/* A walk that ends at a level. x86 tells a key that refuses besides the other reasons. */
+VMM_INLINE vmm_status_t vmm_walk_ends(const vmm_paging_t *p, const vmm_judge_t *judge, vmm_fault_t *fault,
+                                      unsigned access, unsigned rule, unsigned level, vmm_vaddr_t va,
+                                      const vmm_translation_t *t, vmm_pte_t pte)
+{
+    vmm_fault_set(p, judge, fault, rule == VMM_RULE_CHECK ? VMM_ACCESS_FAULT : VMM_PAGE_FAULT, access, rule, level, va,
+                  t->pte_addr, pte);
+    if (p->rules == VMM_RULES_ARM64 && rule == VMM_RULE_CHECK) /* an external abort on the walk */
+        fault->code = vmm_arm64_code(access, VMM_RULE_TABLE_MEMORY, level);
+    if (p->rules == VMM_RULES_X86 &&
+        (rule == VMM_RULE_WRITE || rule == VMM_RULE_USER_PAGE || rule == VMM_RULE_SUPERVISOR_PAGE) &&
+        vmm_x86_key_refuses(judge, t->flags, t->type, access))
+        fault->code |= 32;
+    return VMM_FAULT;
+}
+
+/* Keeps what a walk read, for those who ask. */
+VMM_INLINE void vmm_step_note(vmm_step_t *steps, unsigned *count, vmm_paddr_t pte_addr, vmm_pte_t pte, uint32_t index,
+                              unsigned level)
+{
+    const vmm_step_t step = {pte_addr, pte, index, (uint8_t)level};
+    if (steps) steps[(*count)++] = step;
+}
+
+/* -- ARMv7-A --
+ *
+ * What its pointers say of all below them is kept in t->granted: the domain in 7:4, and VMM_PX without PXN. */
+
+/* The domain, and PXN, that an entry of the first level gives to what is below it or to itself. */
+VMM_INLINE uint8_t vmm_arm32_above(vmm_pte_t pte)
+{
+    const bool table = (pte & 3) == 1, super = !table && (pte & 0x40000);
+    return (uint8_t)((super ? 0u : ((unsigned)pte >> 5 & 15) << 4) | (pte & (table ? 4 : 1) ? 0u : (unsigned)VMM_PX));
+}
+
+/* A walk that ends; data aborts tell the domain, as far as it is known. */
+VMM_INLINE vmm_status_t vmm_arm32_ends(const vmm_judge_t *judge, vmm_fault_t *fault, unsigned access, unsigned rule,
+                                       unsigned level, vmm_vaddr_t va, const vmm_translation_t *t, vmm_pte_t pte)
+{
+    const bool memory = rule == VMM_RULE_TABLE_MEMORY || rule == VMM_RULE_CHECK || rule == VMM_RULE_PADDR_WIDTH;
+    vmm_fault_set(&vmm_arm32_short, judge, fault, memory ? VMM_ACCESS_FAULT : VMM_PAGE_FAULT, access, rule, level, va,
+                  t->pte_addr, pte);
+    if (rule == VMM_RULE_CHECK) fault->code = vmm_arm32_code(access, VMM_RULE_TABLE_MEMORY, level);
+    if (access != VMM_FETCH && rule != VMM_RULE_PADDR_WIDTH) fault->code |= t->granted & 0xf0u;
+    return VMM_FAULT;
+}
+
+/* The walk (DDI 0406, B3.5.5 and B3.19.5). */
+VMM_OUTLINE vmm_status_t vmm_arm32_walk(const vmm_memory_t *memory, vmm_walk_start_t start, const vmm_judge_t *judge,
+                                        unsigned access, vmm_vaddr_t va, vmm_translation_t *t, vmm_fault_t *fault,
+                                        vmm_step_t *steps, unsigned *count)
+{
+    const vmm_paging_t *p = &vmm_arm32_short;
+    unsigned level = start.level, rule;
+    const uint8_t *host;
+    vmm_pte_t pte;
     va = vmm_wrap(p, va);
-    if (!vmm_canonical(p, va))
-        return vmm_fault_set(fault, VMM_PAGE_FAULT, access, VMM_RULE_CANONICAL, p->levels, va, 0, 0);
-    for (;;) {
-        const uint32_t index = (uint32_t)((va >> shift) & vmm_low_mask(p->index_bits[level]));
-        bool again = false;
-        t->pte_addr = t->table + (uint64_t)index * p->pte_bytes;
-        host = vmm_mem_host(memory, t->pte_addr, p->pte_bytes);
-        if (!host || ((t->pte_addr - memory->base) & (p->pte_bytes - 1u)))
-            return vmm_fault_set(fault, VMM_ACCESS_FAULT, access, VMM_RULE_TABLE_MEMORY, level, va, t->pte_addr, 0);
-        was = pte = vmm_pte_load(p, host);
+    t->table = start.table;
+    t->above = 0;
+    t->granted = (uint8_t)(level ? (unsigned)VMM_PX : start.granted);
+    for (;; level--) {
+        const uint32_t index = vmm_level_index(p, level, va);
+        t->pte_addr = t->table + (uint64_t)index * 4;
+        host = vmm_mem_host(memory, t->pte_addr, 4);
+        if (!host) return vmm_arm32_ends(judge, fault, access, VMM_RULE_TABLE_MEMORY, level, va, t, 0);
+        if (vmm_entry_refused(judge, t->pte_addr, 4, VMM_READ))
+            return vmm_arm32_ends(judge, fault, access, VMM_RULE_CHECK, level, va, t, 0);
+        pte = vmm_pte_load(p, host);
         if (steps) {
             const vmm_step_t step = {t->pte_addr, pte, index, (uint8_t)level};
             steps[(*count)++] = step;
         }
-        rule = vmm_pte_rule(p, judge, pte, level);
-        if (rule) return vmm_fault_set(fault, VMM_PAGE_FAULT, access, rule, level, va, t->pte_addr, pte);
-        t->flags = vmm_pte_flags(p, pte);
-        if (!vmm_pte_is_leaf(p, pte, level)) {
-            if (p->rights == VMM_RIGHTS_EVERY) granted &= t->flags;
-            if (p->rules == VMM_RULES_RISCV) t->above |= t->flags & VMM_G;
-            t->table = vmm_pte_paddr(p, pte);
-            level--;
-            shift -= p->index_bits[level];
-            continue;
-        }
-        if (p->rights == VMM_RIGHTS_EVERY) t->flags &= (uint8_t)(granted | VMM_G | VMM_A | VMM_D);
-        rule = vmm_rights_rule(p, judge, t->flags, access);
-        if (!rule) rule = vmm_pte_mark(p, judge, access, host, &pte, &again);
-        if (rule) return vmm_fault_set(fault, VMM_PAGE_FAULT, access, rule, level, va, t->pte_addr, pte);
-        if (!again) break; /* the manual: return to step 2 when the entry has changed */
-        if (steps) --*count;
+        if (!(pte & 3)) return vmm_arm32_ends(judge, fault, access, VMM_RULE_VALID, level, va, t, pte);
+        if (level && (pte & 3) == 3 && !(judge->features & VMM_ARM32_PXN))
+            return vmm_arm32_ends(judge, fault, access, VMM_RULE_RESERVED, level, va, t, pte);
+        if (level) t->granted = vmm_arm32_above(pte);
+        if (level && !(judge->features & VMM_ARM32_PXN)) t->granted |= VMM_PX;
+        if (vmm_pte_is_leaf(p, pte, level)) break;
+        t->table = vmm_pte_paddr(p, pte);
     }
-    t->pte = was;
-    t->flags = (uint8_t)(t->flags | t->above | (vmm_pte_flags(p, pte) & (VMM_A | VMM_D)));
+    t->pte = pte;
     t->level = (uint8_t)level;
     t->page_shift = (uint8_t)vmm_pte_page_shift(p, pte, level);
-    t->paddr = (vmm_pte_paddr(p, pte) & ~vmm_low_mask(t->page_shift)) | (va & vmm_low_mask(t->page_shift));
+    t->flags = (uint8_t)(vmm_arm32_flags(pte, level) & (t->granted | ~VMM_PX));
+    t->type = (uint8_t)(vmm_arm32_ap(pte, level) << 4 | t->granted >> 4);
+    rule = vmm_rights_rule(p, judge, t->flags, t->type, access);
+    t->paddr = vmm_arm32_paddr(pte, level) | (va & vmm_low_mask(t->page_shift));
+    if (!rule && (t->paddr & ~vmm_low_mask(vmm_mem_width(memory, p)))) rule = VMM_RULE_PADDR_WIDTH;
+    return rule ? vmm_arm32_ends(judge, fault, access, rule, level, va, t, pte) : VMM_OK;
+}
+
+/* The walk from a table that is known already. */
+VMM_INLINE vmm_status_t vmm_walk_from(const vmm_paging_t *p, const vmm_memory_t *memory, vmm_walk_start_t start,
+                                      const vmm_judge_t *judge, unsigned access, vmm_vaddr_t va, vmm_translation_t *t,
+                                      vmm_fault_t *fault, vmm_step_t *steps, unsigned *count)
+{
+    const unsigned width = vmm_mem_width(memory, p);
+    unsigned level = start.level, shift = vmm_level_shift(p, level), rule;
+    vmm_vaddr_t inside = va = vmm_wrap(p, va);
+    vmm_pte_t pte, was;
+    uint8_t *host;
+
+    if (p->rules == VMM_RULES_ARM32) return vmm_arm32_walk(memory, start, judge, access, va, t, fault, steps, count);
+    t->table = start.table;
+    t->pte_addr = 0;
+    t->above = 0;
+    t->granted = (uint8_t)start.granted;
+    if (p->rules == VMM_RULES_ARM64) /* the caller has chosen the half, and looked at the bits above it */
+        inside &= vmm_low_mask(start.bits);
+    else if (!vmm_canonical(p, va))
+        return vmm_fault_set(p, judge, fault, p->rules == VMM_RULES_X86 ? VMM_PROTECTION_FAULT : VMM_PAGE_FAULT, access,
+                             VMM_RULE_CANONICAL, p->levels, va, 0, 0);
+    for (;;) {
+        const uint32_t index = (uint32_t)((inside >> shift) & vmm_low_mask(p->index_bits[level]));
+        bool again = false;
+        t->pte_addr = t->table + (uint64_t)index * p->pte_bytes;
+        host = vmm_mem_host(memory, t->pte_addr, p->pte_bytes);
+        if (!host || ((t->pte_addr - memory->base) & (p->pte_bytes - 1u)))
+            return vmm_fault_set(p, judge, fault, VMM_ACCESS_FAULT, access, VMM_RULE_TABLE_MEMORY, level, va,
+                                 t->pte_addr, 0);
+        if (vmm_entry_refused(judge, t->pte_addr, p->pte_bytes, VMM_READ))
+            return vmm_walk_ends(p, judge, fault, access, VMM_RULE_CHECK, level, va, t, 0);
+        was = pte = vmm_pte_load(p, host);
+        vmm_step_note(steps, count, t->pte_addr, pte, index, level);
+        rule = vmm_pte_rule(p, judge, pte, level);
+        if (rule) return vmm_fault_set(p, judge, fault, VMM_PAGE_FAULT, access, rule, level, va, t->pte_addr, pte);
+        if (vmm_pte_is_leaf(p, pte, level)) {
+            rule = vmm_walk_leaf(p, judge, access, host, &pte, t, &again);
+            if (rule) return vmm_walk_ends(p, judge, fault, access, rule, level, va, t, pte);
+            if (!again) break; /* the manual: return to step 2 when the entry has changed */
+        } else if (p->rules == VMM_RULES_X86 && !vmm_is_pdpte(p, level)) {
+            rule = vmm_pte_mark(p, judge, p->accessed, host, t->pte_addr, &pte, &again);
+            if (rule) return vmm_walk_ends(p, judge, fault, access, rule, level, va, t, pte);
+        }
+        if (again) {
+            if (steps) --*count;
+            continue;
+        }
+        t->granted = (uint8_t)(t->granted & vmm_pointer_grants(p, judge, va, pte, level));
+        if (p->rules == VMM_RULES_RISCV) t->above = (uint8_t)(t->above | (vmm_pte_flags(p, pte) & VMM_G));
+        t->table = vmm_pte_paddr(p, pte);
+        level--;
+        shift -= p->index_bits[level];
+    }
+    t->pte = was;
+    t->flags = (uint8_t)(t->flags | t->above | (vmm_walk_flags(p, judge, pte) & (VMM_A | VMM_D)));
+    t->level = (uint8_t)level;
+    t->page_shift = (uint8_t)vmm_pte_page_shift(p, pte, level);
+    if (p->rules == VMM_RULES_RISCV) shift = t->page_shift; /* Svnapot: the low bits come from the VA */
+    t->paddr = (vmm_leaf_paddr(p, pte, level) & ~vmm_low_mask(shift)) | (inside & vmm_low_mask(shift));
     if (t->paddr & ~vmm_low_mask(width))
-        return vmm_fault_set(fault, VMM_ACCESS_FAULT, access, VMM_RULE_PADDR_WIDTH, level, va, t->pte_addr, was);
+        return vmm_fault_set(p, judge, fault, VMM_ACCESS_FAULT, access, VMM_RULE_PADDR_WIDTH, level, va, t->pte_addr,
+                             was);
     return VMM_OK;
 }
 /** @endcond */
@@ -578,8 +1082,194 @@ VMM_INLINE vmm_status_t vmm_walk(const vmm_paging_t *p, const vmm_memory_t *memo
                                  const vmm_judge_t *judge, unsigned access, vmm_vaddr_t va, vmm_translation_t *t,
                                  vmm_fault_t *fault, vmm_step_t *steps, unsigned *count)
 {
-    return vmm_walk_from(p, memory, root, p->levels - 1u, judge, access, va, t, fault, steps, count);
+    const vmm_walk_start_t start = {root, p->levels - 1u, p->vaddr_bits, 0xff};
+    if (p->rules == VMM_RULES_ARM64 && !vmm_canonical(p, va))
+        return vmm_fault_set(p, judge, fault, VMM_PAGE_FAULT, access, VMM_RULE_CANONICAL, p->levels, va, 0, 0);
+    return vmm_walk_from(p, memory, start, judge, access, va, t, fault, steps, count);
 }
+
+/** @cond internal */
+/* -- two stages: RISC-V's hypervisor extension --
+ *
+ * What the first stage (VS-stage) calls physical is the guest's, and goes through the second (G-stage): where a table
+ * lies, and where the leaf leads. Manual, "Two-Stage Address Translation". */
+
+/* An access of a guest. */
+typedef struct vmm_guest {
+    const vmm_memory_t *memory;
+    vmm_fault_t *fault;
+    const vmm_judge_t *first; /* by what the first stage judges, */
+    vmm_judge_t second;       /* and the second: as user mode's */
+    vmm_paddr_t root;         /* table of the second stage */
+    vmm_vaddr_t va;
+    uint8_t access;
+    uint8_t levels; /* of the second stage's format; 0: Bare */
+    uint8_t width;  /* most bits of a physical address when it is Bare */
+} vmm_guest_t;
+
+/* What an address goes through the second stage for. */
+enum vmm_purpose {
+    VMM_FOR_ACCESS, /* the access itself */
+    VMM_FOR_ENTRY,  /* the reading of an entry of the first stage */
+    VMM_FOR_MARK    /* the marking of one */
+};
+
+/* Second stage Bare: no rights, no entries. What is too wide for an entry's address is nowhere in memory anyway. */
+VMM_INLINE vmm_status_t vmm_second_bare(const vmm_guest_t *g, unsigned purpose, vmm_paddr_t gpa, vmm_translation_t *t)
+{
+    VMM_SET(t, 0, sizeof *t);
+    t->paddr = gpa;
+    t->page_shift = 64;
+    t->flags = 0xff;
+    if (purpose != VMM_FOR_ACCESS || !(gpa & ~vmm_low_mask(g->width))) return VMM_OK;
+    return vmm_fault_set(&vmm_sv39, &g->second, g->fault, VMM_ACCESS_FAULT, g->access, VMM_RULE_PADDR_WIDTH, 0, g->va,
+                         0, 0);
+}
+
+/* The second stage. An entry is read as by a load and marked as by a store; faults are told of the access itself. */
+VMM_OUTLINE vmm_status_t vmm_second_stage(const vmm_guest_t *g, unsigned purpose, vmm_paddr_t gpa, vmm_translation_t *t)
+{
+    const bool hlvx = g->access == VMM_READ && (g->first->features & VMM_RISCV_HLVX);
+    const vmm_memory_t *memory = g->memory;
+    vmm_judge_t judge = g->second;
+    vmm_fault_t *fault = g->fault;
+    vmm_status_t status;
+    unsigned access = g->access;
+    if (hlvx) access = VMM_FETCH;
+    if (purpose == VMM_FOR_ENTRY) access = VMM_READ;
+    if (purpose == VMM_FOR_ENTRY) judge.mxr = 0; /* MXR is for explicit loads */
+    if (purpose == VMM_FOR_MARK) access = VMM_WRITE;
+    switch (g->levels) {
+    case 0: return vmm_second_bare(g, purpose, gpa, t);
+    case 2: status = vmm_walk(&vmm_sv32x4, memory, g->root, &judge, access, gpa, t, fault, NULL, NULL); break;
+    case 3: status = vmm_walk(&vmm_sv39x4, memory, g->root, &judge, access, gpa, t, fault, NULL, NULL); break;
+    case 4: status = vmm_walk(&vmm_sv48x4, memory, g->root, &judge, access, gpa, t, fault, NULL, NULL); break;
+    default: status = vmm_walk(&vmm_sv57x4, memory, g->root, &judge, access, gpa, t, fault, NULL, NULL); break;
+    }
+    if (status == VMM_OK) return VMM_OK;
+    if (fault->kind == VMM_PAGE_FAULT) {
+        fault->kind = VMM_GUEST_PAGE_FAULT;
+        fault->guest_paddr = gpa;
+        fault->code = g->levels == 2 ? 0x2000 : 0x3000;
+        if (purpose == VMM_FOR_MARK) fault->code |= 0x20;
+        if (purpose == VMM_FOR_ACCESS) fault->code = 0;
+    }
+    fault->access = g->access;
+    fault->cause = vmm_riscv_cause(fault->kind, g->access);
+    fault->vaddr = g->va;
+    return VMM_FAULT;
+}
+
+/* Reads an entry of the first stage. t->pte_addr is where it lies in memory. */
+VMM_INLINE vmm_status_t vmm_guest_entry(const vmm_paging_t *p, const vmm_guest_t *g, vmm_paddr_t gpa, unsigned level,
+                                        vmm_translation_t *t, uint8_t **host)
+{
+    vmm_translation_t at;
+    if (vmm_second_stage(g, VMM_FOR_ENTRY, gpa, &at)) return VMM_FAULT;
+    t->pte_addr = at.paddr;
+    t->table = at.paddr & ~vmm_low_mask(p->page_shift);
+    *host = vmm_mem_host(g->memory, at.paddr, p->pte_bytes);
+    if (!*host)
+        return vmm_fault_set(p, g->first, g->fault, VMM_ACCESS_FAULT, g->access, VMM_RULE_TABLE_MEMORY, level, g->va,
+                             t->pte_addr, 0);
+    if (vmm_entry_refused(g->first, t->pte_addr, p->pte_bytes, VMM_READ))
+        return vmm_walk_ends(p, g->first, g->fault, g->access, VMM_RULE_CHECK, level, g->va, t, 0);
+    return VMM_OK;
+}
+
+/* Judges a leaf of the first stage and marks it, for which the second must let it be written. */
+VMM_INLINE vmm_status_t vmm_guest_leaf(const vmm_paging_t *p, const vmm_guest_t *g, vmm_paddr_t gpa, unsigned level,
+                                       vmm_translation_t *t, uint8_t *host, vmm_pte_t *pte, bool *again)
+{
+    const vmm_pte_t want = p->accessed | (g->access == VMM_WRITE ? p->dirty : 0);
+    unsigned flags = t->flags = vmm_pte_flags(p, *pte), rule;
+    vmm_translation_t at;
+    if (g->first->features & VMM_RISCV_HLVX) flags = flags & VMM_X ? flags | VMM_R : flags & ~(unsigned)VMM_R;
+    rule = vmm_rights_rule(p, g->first, flags, 0, g->access);
+    if (!rule && g->first->marking == VMM_MARK_UPDATE && (*pte & want) != want &&
+        vmm_second_stage(g, VMM_FOR_MARK, gpa, &at))
+        return VMM_FAULT;
+    if (!rule) rule = vmm_pte_mark(p, g->first, want, host, t->pte_addr, pte, again);
+    return rule ? vmm_walk_ends(p, g->first, g->fault, g->access, rule, level, g->va, t, *pte) : VMM_OK;
+}
+
+/* The first stage: as vmm_walk_from, but for where entries lie. t->paddr is guest physical. */
+VMM_INLINE vmm_status_t vmm_guest_walk(const vmm_paging_t *p, const vmm_guest_t *g, vmm_paddr_t table,
+                                       vmm_translation_t *t, vmm_step_t *steps, unsigned *count)
+{
+    unsigned level = p->levels - 1u, rule;
+    vmm_pte_t pte, was;
+    uint8_t *host;
+    t->pte_addr = 0;
+    t->above = 0;
+    t->granted = 0xff;
+    t->type = 0;
+    if (!vmm_canonical(p, g->va))
+        return vmm_fault_set(p, g->first, g->fault, VMM_PAGE_FAULT, g->access, VMM_RULE_CANONICAL, p->levels, g->va, 0,
+                             0);
+    for (;;) {
+        const uint32_t index = vmm_level_index(p, level, g->va);
+        const vmm_paddr_t gpa = table + (uint64_t)index * p->pte_bytes;
+        bool again = false;
+        if (vmm_guest_entry(p, g, gpa, level, t, &host)) return VMM_FAULT;
+        was = pte = vmm_pte_load(p, host);
+        if (steps) {
+            const vmm_step_t step = {t->pte_addr, pte, index, (uint8_t)level};
+            steps[(*count)++] = step;
+        }
+        rule = vmm_pte_rule(p, g->first, pte, level);
+        if (rule) return vmm_walk_ends(p, g->first, g->fault, g->access, rule, level, g->va, t, pte);
+        if (!vmm_pte_is_leaf(p, pte, level)) {
+            t->above = (uint8_t)(t->above | (vmm_pte_flags(p, pte) & VMM_G));
+            table = vmm_pte_paddr(p, pte);
+            level--;
+            continue;
+        }
+        if (vmm_guest_leaf(p, g, gpa, level, t, host, &pte, &again)) return VMM_FAULT;
+        if (!again) break; /* else it is read once more; not where steps are told, which mark nothing */
+    }
+    t->pte = was;
+    t->flags = (uint8_t)(t->flags | t->above | (vmm_pte_flags(p, pte) & (VMM_A | VMM_D)));
+    t->level = (uint8_t)level;
+    t->page_shift = (uint8_t)vmm_pte_page_shift(p, pte, level);
+    t->paddr = (vmm_pte_paddr(p, pte) & ~vmm_low_mask(t->page_shift)) | (g->va & vmm_low_mask(t->page_shift));
+    return VMM_OK;
+}
+
+/* Both stages. p is the first one's format, null when it is Bare; t tells of its leaf, or of the second's when it has
+ * none, and of what both allow. */
+VMM_OUTLINE vmm_status_t vmm_walk_guest(const vmm_paging_t *p, const vmm_guest_t *g, vmm_paddr_t root,
+                                        vmm_translation_t *t, vmm_step_t *steps, unsigned *count)
+{
+    vmm_translation_t at;
+    vmm_status_t status = VMM_OK;
+    switch (p ? p->levels : 0u) {
+    case 0:
+        VMM_SET(t, 0, sizeof *t);
+        t->paddr = g->va;
+        break;
+    case 2: status = vmm_guest_walk(&vmm_sv32, g, root, t, steps, count); break;
+    case 3: status = vmm_guest_walk(&vmm_sv39, g, root, t, steps, count); break;
+    case 4: status = vmm_guest_walk(&vmm_sv48, g, root, t, steps, count); break;
+    default: status = vmm_guest_walk(&vmm_sv57, g, root, t, steps, count); break;
+    }
+    if (status == VMM_OK) status = vmm_second_stage(g, VMM_FOR_ACCESS, t->paddr, &at);
+    if (status) return status;
+    if (!p) {
+        at.flags |= VMM_U;
+        *t = at;
+        if (!g->levels) t->level = vmm_sv57.levels; /* no entry was read */
+        t->first_shift = 12;
+        t->page_shift = t->page_shift < 64 ? t->page_shift : 12;
+        return VMM_OK;
+    }
+    t->paddr = at.paddr;
+    t->flags &= (uint8_t)(at.flags | VMM_U | VMM_G);
+    t->first_shift = t->page_shift;
+    if (at.page_shift < t->page_shift) t->page_shift = at.page_shift;
+    return VMM_OK;
+}
+/** @endcond */
 /** @} */
 
 /* ================================================================= Part I  3. editing == */
@@ -648,9 +1338,9 @@ typedef int (*vmm_visitor_t)(void *user, const vmm_mapping_t *mapping);
 VMM_INLINE void vmm_entry_store(uint8_t *at, vmm_pte_t pte, unsigned bytes)
 {
     switch (bytes) {
-    case 2: *(vmm_any16_t *)(void *)at = (uint16_t)vmm_little(pte, 2); break;
-    case 4: *(vmm_any32_t *)(void *)at = (uint32_t)vmm_little(pte, 4); break;
-    default: *(vmm_any64_t *)(void *)at = vmm_little(pte, 8); break;
+    case 2: VMM_ATOMIC_RELEASE((vmm_any16_t *)(void *)at, (uint16_t)vmm_little(pte, 2)); break;
+    case 4: VMM_ATOMIC_RELEASE((vmm_any32_t *)(void *)at, (uint32_t)vmm_little(pte, 4)); break;
+    default: VMM_ATOMIC_RELEASE((vmm_any64_t *)(void *)at, vmm_little(pte, 8)); break;
     }
 }
 
@@ -668,11 +1358,24 @@ VMM_INLINE vmm_pte_t vmm_pte_bit(const vmm_paging_t *p, vmm_pte_t bit, bool gran
 /* All bits that stand for rights and marks. */
 VMM_INLINE vmm_pte_t vmm_pte_flag_bits(const vmm_paging_t *p)
 {
-    return p->read | p->write | p->execute | p->user | p->global | p->accessed | p->dirty;
+    const vmm_pte_t soft = p->rules == VMM_RULES_ARM64 ? VMM_ARM64_SOFT_DIRTY : 0;
+    return p->read | p->write | p->execute | p->user | p->global | p->accessed | p->dirty | soft;
+}
+
+/* AArch64: W without D is writable but clean; the right to execute goes to user mode or to the supervisor. */
+VMM_INLINE vmm_pte_t vmm_arm64_from_flags(uint32_t flags)
+{
+    const vmm_pte_t never = VMM_ARM64_UXN | VMM_ARM64_PXN;
+    const bool dirty = (flags & VMM_W) && (flags & VMM_D);
+    return (flags & VMM_X ? never & ~(flags & VMM_U ? VMM_ARM64_UXN : VMM_ARM64_PXN) : never) |
+           (flags & VMM_W ? VMM_ARM64_DBM : 0) | (dirty ? 0u : (vmm_pte_t)VMM_ARM64_AP2) |
+           ((flags & VMM_D) && !dirty ? VMM_ARM64_SOFT_DIRTY : 0) | (flags & VMM_U ? 0x40u : 0u) |
+           (flags & VMM_G ? 0u : 0x800u) | (flags & VMM_A ? 0x400u : 0u);
 }
 
 VMM_INLINE vmm_pte_t vmm_pte_from_flags(const vmm_paging_t *p, uint32_t flags)
 {
+    if (p->rules == VMM_RULES_ARM64) return vmm_arm64_from_flags(flags);
     return vmm_pte_bit(p, p->read, flags & VMM_R) | vmm_pte_bit(p, p->write, flags & VMM_W) |
            vmm_pte_bit(p, p->execute, flags & VMM_X) | vmm_pte_bit(p, p->user, flags & VMM_U) |
            vmm_pte_bit(p, p->global, flags & VMM_G) | vmm_pte_bit(p, p->accessed, flags & VMM_A) |
@@ -681,22 +1384,27 @@ VMM_INLINE vmm_pte_t vmm_pte_from_flags(const vmm_paging_t *p, uint32_t flags)
 
 VMM_INLINE vmm_pte_t vmm_pte_frame(const vmm_paging_t *p, vmm_paddr_t paddr)
 {
-    return ((paddr >> p->page_shift) & vmm_low_mask(p->ppn_bits)) << p->ppn_lsb;
+    const vmm_pte_t frame = ((paddr >> p->page_shift) & vmm_low_mask(p->ppn_bits)) << p->ppn_lsb;
+    if (p->rules == VMM_RULES_ARM64 && p->paddr_bits > 48) return frame | ((paddr >> 48) & 15) << 12;
+    return frame;
 }
 
 VMM_INLINE vmm_pte_t vmm_pte_leaf(const vmm_paging_t *p, vmm_paddr_t paddr, uint32_t flags, unsigned level)
 {
     vmm_pte_t pte = p->valid | vmm_pte_frame(p, paddr) | vmm_pte_from_flags(p, flags);
     if (p->huge) pte |= vmm_pte_bit(p, p->huge, level > 0);
+    if (p->rules == VMM_RULES_ARM64) pte |= 0x300; /* inner shareable, AttrIndx 0 */
     if (flags & VMM_NONCACHED) pte |= UINT64_C(1) << VMM_RISCV_PBMT_SHIFT;
     if (flags & VMM_IO) pte |= UINT64_C(2) << VMM_RISCV_PBMT_SHIFT;
     return pte;
 }
 
-/* A pointer grants everything where rights add up, and carries no right where they do not. */
-VMM_INLINE vmm_pte_t vmm_pte_pointer(const vmm_paging_t *p, vmm_paddr_t table)
+/* A pointer of a level grants everything where rights add up, and carries no right where they do not: also in
+ * the four registers that are the top table of x86's PAE. */
+VMM_INLINE vmm_pte_t vmm_pte_pointer(const vmm_paging_t *p, vmm_paddr_t table, unsigned level)
 {
-    const uint32_t flags = p->rights == VMM_RIGHTS_EVERY ? VMM_R | VMM_W | VMM_X | VMM_U : 0u;
+    const bool adds = p->rights == VMM_RIGHTS_EVERY && !vmm_is_pdpte(p, level);
+    const uint32_t flags = adds ? VMM_R | VMM_W | VMM_X | VMM_U : 0u;
     const vmm_pte_t rights = flags ? vmm_pte_from_flags(p, flags) : 0;
     return p->valid | vmm_pte_frame(p, table) | rights | vmm_pte_bit(p, p->huge, false);
 }
@@ -813,11 +1521,12 @@ VMM_INLINE void vmm_tell_flush(const vmm_tables_t *t, vmm_vaddr_t va, uint64_t b
     t->flush(t->flush_user, &what);
 }
 
-/* What every edit asks of its arguments. */
+/* What every edit asks of its arguments. MIPS has no tables. */
 VMM_INLINE vmm_status_t vmm_tables_check(const vmm_paging_t *p, const vmm_tables_t *t)
 {
     const vmm_status_t status = vmm_paging_check(p);
     if (status) return status;
+    if (p->rules == VMM_RULES_MIPS) return VMM_E_ARGUMENT;
     return t->memory ? vmm_mem_check(t->memory, p) : VMM_E_ARGUMENT;
 }
 
@@ -826,10 +1535,11 @@ VMM_INLINE vmm_status_t vmm_range_check(const vmm_paging_t *p, const vmm_tables_
 {
     const vmm_status_t status = vmm_tables_check(p, t);
     if (status) return status;
+    if (p->rules == VMM_RULES_ARM32) return VMM_E_ARGUMENT; /* looked at, not edited */
     if ((va | bytes) & vmm_low_mask(p->page_shift)) return VMM_E_ALIGN;
     if (bytes == 0 || va + (bytes - 1) < va) return VMM_E_RANGE;
     if (!vmm_canonical(p, va) || !vmm_canonical(p, va + (bytes - 1))) return VMM_E_RANGE;
-    if (p->vaddr_rule == VMM_VADDR_SIGN && p->vaddr_bits < 64 && ((va ^ (va + (bytes - 1))) >> 63)) return VMM_E_RANGE;
+    if (vmm_halves_differ(p, va, va + (bytes - 1))) return VMM_E_RANGE;
     if (p->vaddr_rule == VMM_VADDR_WRAP && (va + (bytes - 1)) & ~vmm_low_mask(p->vaddr_bits)) return VMM_E_RANGE;
     return VMM_OK;
 }
@@ -938,10 +1648,20 @@ VMM_INLINE vmm_status_t vmm_need_cut(const vmm_paging_t *p, const vmm_tables_t *
  * pages; frame, rights, marks and memory type stay. */
 VMM_INLINE vmm_pte_t vmm_pte_piece(const vmm_paging_t *p, vmm_pte_t pte, unsigned level, uint64_t i)
 {
-    const vmm_paddr_t paddr = vmm_pte_paddr(p, pte) + (i << vmm_level_shift(p, level - 1u));
-    pte &= ~(vmm_low_mask(p->ppn_bits) << p->ppn_lsb);
+    const vmm_paddr_t paddr = vmm_leaf_paddr(p, pte, level) + (i << vmm_level_shift(p, level - 1u));
+    const vmm_pte_t pat = p->rules == VMM_RULES_X86 ? pte & VMM_X86_PAT_LARGE : 0;
+    pte &= ~vmm_pte_frame(p, ~UINT64_C(0));
     if (p->huge && level == 1) pte = (pte & ~p->huge) | vmm_pte_bit(p, p->huge, false);
+    if (pat) pte |= level == 1 ? 0x80u : pat; /* x86 moves PAT in small pages */
     return pte | vmm_pte_frame(p, paddr);
+}
+
+/* The leaf one level up that `first`, the first entry of a table, may be the first piece of. */
+VMM_INLINE vmm_pte_t vmm_pte_whole(const vmm_paging_t *p, vmm_pte_t first, unsigned level)
+{
+    vmm_pte_t leaf = p->huge ? (first & ~p->huge) | vmm_pte_bit(p, p->huge, true) : first;
+    if (p->rules == VMM_RULES_X86 && level == 1 && (first & 0x80)) leaf |= VMM_X86_PAT_LARGE;
+    return leaf;
 }
 
 /* Hangs a table that is filled already under the cursor's entry, if that is still `was`, and enters
@@ -950,7 +1670,7 @@ VMM_INLINE bool vmm_cursor_link(vmm_cursor_t *c, uint8_t *entry, vmm_pte_t was, 
 {
     const vmm_paging_t *p = c->p;
     const unsigned shift = vmm_level_shift(p, c->level);
-    if (!vmm_pte_swap(p, entry, was, vmm_pte_pointer(p, table))) return false;
+    if (!vmm_pte_swap(p, entry, was, vmm_pte_pointer(p, table, c->level))) return false;
     if (was & p->valid)
         vmm_tell_flush(c->t, c->va & ~vmm_low_mask(shift), vmm_low_mask(shift) + 1, shift, VMM_FLUSH_TABLE);
     c->level--;
@@ -1199,6 +1919,8 @@ VMM_OUTLINE vmm_status_t vmm_pt_map(const vmm_paging_t *p, const vmm_tables_t *t
     if (status) return status;
     width = vmm_mem_width(t->memory, p);
     if (pa & vmm_low_mask(p->page_shift)) return VMM_E_ALIGN;
+    if (width > (unsigned)p->ppn_bits + p->page_shift && p->rules == VMM_RULES_X86)
+        width = (unsigned)p->ppn_bits + p->page_shift; /* PSE-36 pages above 4 GiB are read, not made */
     if (pa + (bytes - 1) < pa || ((pa + (bytes - 1)) & ~vmm_low_mask(width))) return VMM_E_RANGE;
     if (flags & ~(uint32_t)VMM_MAP_FLAGS) return VMM_E_ARGUMENT;
     if (!vmm_flags_fit(p, flags)) return VMM_E_RIGHTS;
@@ -1279,11 +2001,12 @@ VMM_OUTLINE vmm_status_t vmm_pt_unmap(const vmm_paging_t *p, const vmm_tables_t 
 /* Changes the rights of one entry and keeps its marks, even against a processor that sets them. */
 VMM_INLINE void vmm_pte_protect(const vmm_paging_t *p, uint8_t *entry, uint32_t flags)
 {
-    const vmm_pte_t rights = vmm_pte_flag_bits(p) & ~(p->accessed | p->dirty);
-    const vmm_pte_t becomes = vmm_pte_from_flags(p, flags) & rights;
-    vmm_pte_t pte;
-    do pte = vmm_pte_load(p, entry);
-    while (!vmm_pte_swap(p, entry, pte, (pte & ~rights) | becomes));
+    const vmm_pte_t rights = vmm_pte_flag_bits(p) & ~(p->rules == VMM_RULES_ARM64 ? 0 : p->accessed | p->dirty);
+    vmm_pte_t pte, becomes;
+    do {
+        pte = vmm_pte_load(p, entry);
+        becomes = vmm_pte_from_flags(p, flags | (vmm_pte_flags(p, pte) & (VMM_A | VMM_D)));
+    } while (!vmm_pte_swap(p, entry, pte, (pte & ~rights) | (becomes & rights)));
 }
 
 /* The body of NAME_protect; see there. */
@@ -1320,16 +2043,18 @@ VMM_INLINE vmm_mapping_t vmm_cursor_tell(const vmm_cursor_t *c, vmm_pte_t pte)
     const unsigned shift = vmm_level_shift(p, c->level);
     vmm_mapping_t m;
     m.leaf = vmm_pte_is_leaf(p, pte, c->level);
-    m.vaddr = vmm_make_canonical(p, c->va & ~vmm_low_mask(shift));
+    m.vaddr = c->va & ~vmm_low_mask(shift);
+    if (p->vaddr_rule != VMM_VADDR_HALF) m.vaddr = vmm_make_canonical(p, m.vaddr); /* else in the caller's half */
     m.bytes = vmm_low_mask(shift) + 1;
-    m.paddr = vmm_pte_paddr(p, pte);
-    if (m.leaf && vmm_pte_page_shift(p, pte, c->level) != shift) { /* a contiguous group: this page's share */
+    m.paddr = m.leaf ? vmm_leaf_paddr(p, pte, c->level) : vmm_pte_paddr(p, pte);
+    if (m.leaf && (p->rules == VMM_RULES_RISCV || p->rules == VMM_RULES_ARM32) &&
+        vmm_pte_page_shift(p, pte, c->level) != shift) { /* a contiguous group: this page's share */
         const uint64_t group = vmm_low_mask(vmm_pte_page_shift(p, pte, c->level));
         m.paddr = (m.paddr & ~group) | (m.vaddr & group);
     }
     m.pte = pte;
     m.pte_addr = c->table[c->level] + (uint64_t)vmm_level_index(p, c->level, c->va) * p->pte_bytes;
-    m.flags = vmm_pte_flags(p, pte);
+    m.flags = p->rules == VMM_RULES_ARM32 && m.leaf ? vmm_arm32_flags(pte, c->level) : vmm_pte_flags(p, pte);
     m.level = (uint8_t)c->level;
     m.status = VMM_OK;
     return m;
@@ -1411,8 +2136,9 @@ VMM_INLINE bool vmm_table_merge(const vmm_cursor_t *c, uint8_t *entry)
     first = vmm_pte_load(p, piece);
     if (!(first & p->valid) || !vmm_pte_is_leaf(p, first, level - 1u)) return false;
     if (p->rules == VMM_RULES_RISCV && p->pte_bytes == 8 && (first & VMM_RISCV_N)) return false;
-    leaf = p->huge ? (first & ~p->huge) | vmm_pte_bit(p, p->huge, true) : first;
-    if (vmm_pte_paddr(p, first) & vmm_low_mask(shift)) return false;
+    if (p->rules == VMM_RULES_ARM64 && (first & VMM_ARM64_CONTIGUOUS)) return false;
+    leaf = vmm_pte_whole(p, first, level);
+    if (vmm_leaf_paddr(p, first, level - 1u) & vmm_low_mask(shift)) return false;
     for (i = 0; i < UINT64_C(1) << p->index_bits[level - 1u]; i++, piece += p->pte_bytes) {
         const vmm_pte_t pte = vmm_pte_load(p, piece);
         if ((pte ^ vmm_pte_piece(p, leaf, level, i)) & ~marks) return false;
@@ -1532,6 +2258,8 @@ typedef struct vmm_front_slot {
 typedef struct vmm_walk_slot {
     uint64_t tag;         /**< What the table covers, with the key of the address space in its low bits. */
     const uint8_t *table; /**< The level-0 table, host address. */
+    vmm_pte_t denied;     /**< Bits of its entries that stand for rights which pointers above take away. */
+    uint64_t granted;     /**< The same as flags: rights that they leave. */
 } vmm_walk_slot_t;
 
 /** What a TLB entry is found by. Invariant: tag 0 is an invalid entry. */
@@ -1548,6 +2276,7 @@ typedef struct vmm_tlb_entry {
     uint8_t flags;      /**< Rights and marks at the time of filling. */
     uint8_t level;      /**< Level of the leaf. */
     uint8_t page_shift; /**< log2 of the bytes of its page, or of the contiguous group it belongs to. */
+    uint8_t type;       /**< As of the translation. */
 } vmm_tlb_entry_t;
 
 /** What is counted. The front counts nothing, so hits and misses are exact when it has no slots. */
@@ -1556,14 +2285,27 @@ typedef struct vmm_stats {
     uint64_t tlb_misses; /**< Lookups that did not. */
     uint64_t walks;      /**< Full walks from the root (the walk cache saves these). */
     uint64_t faults;     /**< Accesses that returned VMM_FAULT. */
+    uint64_t stale;      /**< Stale hits that the missing-flush detector saw. */
 } vmm_stats_t;
+
+/** A half of the address space: AArch64 and ARMv7-A have two, everybody else one that is all of it. MIPS: what is
+ *  mapped, and what is not. For a guest of RISC-V's
+ *  hypervisor extension the second is the second stage: its root, its format's levels (0: Bare) and bits. */
+typedef struct vmm_half {
+    vmm_paddr_t root; /**< Top table. */
+    uint8_t format;   /**< Index of the format, or VMM_BARE. */
+    uint8_t bits;     /**< AArch64: VA bits that are translated; the start level follows from them. ARMv7-A: 32 - N. */
+    uint8_t level;    /**< AArch64: level of the top table. */
+    uint8_t rule;     /**< Arm: enum vmm_rule that every access here fails; VMM_RULE_NONE: none. */
+    uint8_t tagged;   /**< AArch64: VA bits 63:56 are not looked at (TBI). */
+} vmm_half_t;
 
 /** What a translation depends on besides its address. */
 typedef struct vmm_context {
-    vmm_paddr_t root;  /**< Top table. */
-    vmm_judge_t judge; /**< Mode. */
-    uint16_t asid;     /**< Address space. */
-    uint8_t format;    /**< Index of the format, or VMM_BARE. */
+    vmm_half_t half[2]; /**< The lower or only half; the upper one. */
+    vmm_judge_t judge;  /**< Mode. */
+    uint16_t asid;      /**< Address space. */
+    uint16_t vmid;      /**< RISC-V: the virtual machine that it belongs to. */
 } vmm_context_t;
 
 /** Addresses of pages that are remembered in pieces smaller than themselves. Empty: first > last. */
@@ -1591,7 +2333,10 @@ typedef struct vmm_view {
     uint64_t walk_key;     /**< As the bank's. */
     vmm_pte_t mask;        /**< Bits of a level-0 entry that decide in the common case ... */
     vmm_pte_t want;        /**< ... and what they must be; anything else is walked for. */
+    vmm_pte_t need;        /**< Those among them that pointers above may have taken away. */
     vmm_context_t context; /**< By what it is judged. */
+    vmm_fault_t absent;    /**< x86, AArch64: the fault of an entry that is not valid, as far as it is known before;
+                            *   its vaddr is a mask of the bits that are told. */
     uint32_t bank;         /**< Which bank. */
 } vmm_view_t;
 
@@ -1602,32 +2347,108 @@ typedef struct vmm_view {
  *  be made again; else the fault is returned. Set by NAME_attach, or by NAME_set_fault_hook. */
 typedef vmm_status_t (*vmm_fault_hook_t)(void *user, const vmm_fault_t *fault);
 
+/** Addresses that are watched. */
+typedef struct vmm_watched {
+    vmm_vaddr_t va;  /**< First byte. */
+    uint64_t bytes;  /**< How many. */
+    uint32_t access; /**< Mask: 1 << VMM_READ, 1 << VMM_WRITE, 1 << VMM_FETCH. */
+} vmm_watched_t;
+
+/** Most watchpoints of an MMU. */
+#define VMM_WATCHES 4
+
+/** What one MMU asks another to forget. */
+enum vmm_asking {
+    VMM_ASK_ALL = 0,   /**< Everything. */
+    VMM_ASK_ASID,      /**< One address space. */
+    VMM_ASK_PAGE,      /**< One page in every address space. */
+    VMM_ASK_PAGE_ASID, /**< One page in one address space. */
+    VMM_ASK_STORES     /**< That pages may be stored to: after dirty marks were taken, or a page became code. */
+};
+
+/** A flush that another thread's MMU is asked for. */
+typedef struct vmm_request {
+    vmm_vaddr_t va; /**< Of a page. */
+    uint16_t asid;  /**< Of an address space. */
+    uint8_t kind;   /**< enum vmm_asking. */
+} vmm_request_t;
+
+/** Requests that wait; when more come they become one VMM_ASK_ALL. */
+#define VMM_REQUESTS 8
+
+/** Requests to an MMU. Other threads write here, under `busy`.
+ *  Invariant: asked - answered counts what was not answered yet, and count of it is listed. */
+typedef struct vmm_inbox {
+    uint32_t busy;                       /**< 1: somebody writes. */
+    uint32_t asked;                      /**< Tickets given out. */
+    uint32_t answered;                   /**< Tickets whose flush is done. */
+    uint32_t count;                      /**< Requests listed; VMM_REQUESTS + 1: too many, flush all. */
+    vmm_request_t request[VMM_REQUESTS]; /**< The list. */
+} vmm_inbox_t;
+
+/** A flush that was missing: a hit on what the tables do not say any more. */
+typedef struct vmm_stale {
+    vmm_vaddr_t vaddr;     /**< Of the access. */
+    vmm_paddr_t pte_addr;  /**< Where the entry was that the hit goes back to. */
+    vmm_pte_t pte;         /**< As it was when it was remembered. */
+    vmm_pte_t pte_now;     /**< The entry that a walk reads now; 0 when it reads none. */
+    vmm_paddr_t paddr;     /**< Where the hit leads. */
+    vmm_paddr_t paddr_now; /**< Where a walk leads, when it does not fault. */
+    uint64_t when;         /**< Translation number at which it was remembered. */
+    uint64_t now;          /**< Translation number of the hit. */
+    uint8_t access;        /**< enum vmm_access. */
+    uint8_t rule; /**< enum vmm_rule by which a walk refuses; VMM_RULE_NONE: it leads elsewhere; VMM_RULE_DIRTY:
+                            *   the dirty bit was cleared, and this store would not set it again. */
+} vmm_stale_t;
+
+/** Called on every stale hit; the access then goes on as the processor's would, with what was remembered. */
+typedef void (*vmm_stale_hook_t)(void *user, const vmm_stale_t *stale);
+
+/** What the detector keeps of a slot of the front, and of an entry of the TLB. */
+typedef struct vmm_record {
+    vmm_translation_t t; /**< The translation that filled it. */
+    uint64_t when;       /**< At which translation. */
+} vmm_record_t;
+
 /** The state of an instance that does not depend on its sizes. It holds host addresses of slots and
  *  of RAM: NAME_flush_all makes them new in a copy. */
 typedef struct vmm_state {
-    vmm_gate_t gate[3];             /**< By enum vmm_access; first, where offsets are short. */
-    vmm_view_t view[3];             /**< By enum vmm_access. */
-    vmm_memory_t memory;            /**< As given to init. */
-    vmm_bank_t bank[VMM_MAX_BANKS]; /**< Contexts remembered. */
-    uint64_t epoch;                 /**< Counts flushes of everything; a bank of another is stale. */
-    uint64_t walk_keys;             /**< Last key given out. */
-    uint64_t clock;                 /**< For stamps. */
-    vmm_pieces_t front_pieces;      /**< Huge pages in the front: flushing one flushes the front. */
-    vmm_pieces_t tlb_pieces;        /**< Contiguous groups in the TLB: flushing one flushes the TLB. */
-    uint32_t next_bank;             /**< The bank that a new context takes. */
-    uint32_t banks_used;            /**< Banks that ever held anything: the first ones. */
-    uint32_t tlb_generation;        /**< Generation of the TLB, 16 bits. */
-    uint32_t tlb_levels;            /**< Bit i: entries of level i may be in the TLB. */
-    uint32_t random;                /**< State of the generator for VMM_RANDOM. */
-    vmm_fault_hook_t serve;         /**< Serves page faults; null: nobody does. */
-    void *serve_user;               /**< Passed to it. */
-    uint32_t attached_format;       /**< Format of the machine that it is a processor of. */
+    vmm_gate_t gate[3];               /**< By enum vmm_access; first, where offsets are short. */
+    vmm_view_t view[3];               /**< By enum vmm_access. */
+    vmm_memory_t memory;              /**< As given to init. */
+    vmm_bank_t bank[VMM_MAX_BANKS];   /**< Contexts remembered. */
+    uint64_t epoch;                   /**< Counts flushes of everything; a bank of another is stale. */
+    uint64_t walk_keys;               /**< Last key given out. */
+    uint64_t clock;                   /**< For stamps. */
+    vmm_pieces_t front_pieces;        /**< Huge pages in the front: flushing one flushes the front. */
+    vmm_pieces_t tlb_pieces;          /**< Contiguous groups in the TLB: flushing one flushes the TLB. */
+    uint32_t next_bank;               /**< The bank that a new context takes. */
+    uint32_t banks_used;              /**< Banks that ever held anything: the first ones. */
+    uint32_t tlb_generation;          /**< Generation of the TLB, 16 bits. */
+    uint32_t tlb_levels;              /**< Bit i: entries of level i may be in the TLB. */
+    uint32_t random;                  /**< State of the generator for VMM_RANDOM. */
+    vmm_fault_hook_t serve;           /**< Serves page faults; null: nobody does. */
+    void *serve_user;                 /**< Passed to it. */
+    uint32_t attached_format;         /**< Format of the machine that it is a processor of. */
+    uint32_t watches;                 /**< Watchpoints set: the first ones. */
+    vmm_watched_t watch[VMM_WATCHES]; /**< Those. */
+    vmm_track_t *track;               /**< Pages tracked; null: none. */
+    vmm_check_t check;                /**< Physical check; null: none. */
+    void *check_user;                 /**< Passed to it. */
+    vmm_stale_hook_t stale;           /**< Told of stale hits; null: they are only counted. */
+    void *stale_user;                 /**< Passed to it. */
+    uint64_t pdpte[4];                /**< x86's PAE: the registers that are its top table. */
+    uint64_t reserved_value;          /**< Load-reserved: what was read ... */
+    vmm_paddr_t reserved_paddr;       /**< ... where ... */
+    uint32_t reserved_bytes;          /**< ... and how wide; 0: there is no reservation. */
+    vmm_inbox_t inbox;                /**< What other threads ask for. */
 } vmm_state_t;
 
 /** Functions of an instance that stay out of line: any access, the long way. */
 typedef struct vmm_slow {
     vmm_status_t (*load)(void *self, unsigned access, vmm_vaddr_t va, void *data, unsigned bytes); /**< And fetch. */
-    vmm_status_t (*store)(void *self, vmm_vaddr_t va, uint64_t value, unsigned bytes); /**< Little-endian. */
+    vmm_status_t (*store)(void *self, vmm_vaddr_t va, uint64_t value, unsigned bytes);            /**< Little-endian. */
+    vmm_status_t (*translate)(void *self, unsigned access, vmm_vaddr_t va, vmm_translation_t *t); /**< Marks too. */
 } vmm_slow_t;
 
 /** Where an instance keeps its parts: what every core takes, by value. */
@@ -1643,7 +2464,38 @@ typedef struct vmm_ref {
     vmm_tlb_key_t *tlb_key;     /**< TLBs x sets x ways. */
     vmm_tlb_entry_t *tlb_entry; /**< As many. */
     uint64_t *tlb_tree;         /**< TLBs x sets: bits of pseudo-LRU. */
+    vmm_record_t *record;       /**< The detector's, one a slot of the front and one an entry of the TLB. */
+    void *registers;            /**< What register front ends keep; MIPS: its TLB too. */
 } vmm_ref_t;
+
+/** Most entries that the TLB of a MIPS processor has. */
+#define VMM_MIPS_ENTRIES 64
+
+/** An entry of it: two neighbouring pages. */
+typedef struct vmm_mips_entry {
+    uint32_t hi;    /**< VPN2 31:13, EHINV 10, ASID 7:0. */
+    uint32_t mask;  /**< PageMask. */
+    uint32_t lo[2]; /**< Of the even and the odd page: RI 31, XI 30, PFN 29:6, C 5:3, D 2, V 1, G 0, alike in both. */
+} vmm_mips_entry_t;
+
+/** Registers of a MIPS processor that address translation depends on, and its TLB.
+ *  Invariant: entries is 1 to VMM_MIPS_ENTRIES; index and wired are less (but for Index 31); wired <= random <
+ *  entries. */
+typedef struct vmm_mips {
+    vmm_mips_entry_t entry[VMM_MIPS_ENTRIES]; /**< The first `entries` of them. */
+    uint32_t index;                           /**< P 31: TLBP found nothing. */
+    uint32_t random;                          /**< Entry that TLBWR writes next. */
+    uint32_t wired;                           /**< Entries that TLBWR does not write. */
+    uint32_t entryhi;                         /**< VPN2 31:13, EHINV 10, ASID 7:0. */
+    uint32_t entrylo[2];                      /**< As in an entry. */
+    uint32_t pagemask;                        /**< Pairs of ones from bit 13. */
+    uint32_t pagegrain;                       /**< RIE 31, XIE 30, IEC 27. */
+    uint32_t context;                         /**< PTEBase 31:23, BadVPN2 22:4. */
+    uint32_t badvaddr;                        /**< Address of the last exception that has one. */
+    uint8_t entries;                          /**< 48 at reset. */
+    uint8_t mode;                             /**< As Status.KSU: 0 kernel, 1 supervisor, 2 user. */
+    uint8_t erl;                              /**< Status.ERL. */
+} vmm_mips_t;
 
 /** @cond internal */
 VMM_INLINE const vmm_paging_t *vmm_base(vmm_ref_t u)
@@ -1673,6 +2525,54 @@ VMM_INLINE const vmm_paging_t *vmm_widest(vmm_ref_t u)
     return u.model->arch->format[u.model->arch->formats - 1u];
 }
 
+/* Formats whose levels differ in size: the one in force says how the TLB cuts addresses. Which is then told by
+ * what an address is looked up in, because an architecture flushes when it changes that. */
+VMM_INLINE const vmm_paging_t *vmm_cutting(vmm_ref_t u, unsigned format)
+{
+    const unsigned rules = vmm_base(u)->rules;
+    if (rules != VMM_RULES_X86 && rules != VMM_RULES_ARM64) return vmm_widest(u);
+    return u.model->arch->format[format < u.model->arch->formats ? format : 0];
+}
+
+/* Can it run guests, behind a second stage? */
+VMM_INLINE bool vmm_has_guests(vmm_ref_t u)
+{
+    return vmm_base(u)->rules == VMM_RULES_RISCV && (u.model->arch->features & VMM_RISCV_H) != 0;
+}
+
+/* Is a context a guest's? Its second stage translates some bits, even when it is Bare. */
+VMM_INLINE bool vmm_is_guest(vmm_ref_t u, const vmm_context_t *context)
+{
+    return vmm_has_guests(u) && context->half[1].bits != 0;
+}
+
+/* MIPS segments ("Virtual Memory", table of address spaces): what a mode may not use, what is mapped, what is not. */
+enum vmm_mips_segment {
+    VMM_MIPS_MAPPED,
+    VMM_MIPS_UNMAPPED,
+    VMM_MIPS_REFUSED
+};
+
+VMM_INLINE enum vmm_mips_segment vmm_mips_segment(const vmm_judge_t *judge, vmm_vaddr_t va)
+{
+    const unsigned eighth = (unsigned)((va >> 29) & 7); /* kuseg 0 to 3, kseg0 4, kseg1 5, ksseg 6, kseg3 7 */
+    if (eighth < 4) return judge->features & VMM_MIPS_ERL ? VMM_MIPS_UNMAPPED : VMM_MIPS_MAPPED;
+    if (judge->user) return VMM_MIPS_REFUSED;
+    if (judge->features & VMM_MIPS_SUPERVISOR) return eighth == 6 ? VMM_MIPS_MAPPED : VMM_MIPS_REFUSED;
+    return eighth < 6 ? VMM_MIPS_UNMAPPED : VMM_MIPS_MAPPED;
+}
+
+/* The half of a context that an address lies in. ARMv7-A: TTBR1's unless the highest N bits are 0. */
+VMM_INLINE const vmm_half_t *vmm_half_of(vmm_ref_t u, const vmm_context_t *context, vmm_vaddr_t va)
+{
+    if (vmm_base(u)->rules == VMM_RULES_ARM64) return &context->half[(va >> 55) & 1];
+    if (vmm_base(u)->rules == VMM_RULES_ARM32)
+        return &context->half[((va & 0xffffffff) >> (context->half[0].bits & 63)) != 0];
+    if (vmm_base(u)->rules == VMM_RULES_MIPS)
+        return &context->half[vmm_mips_segment(&context->judge, va) == VMM_MIPS_UNMAPPED];
+    return &context->half[0];
+}
+
 VMM_INLINE void vmm_pieces_none(vmm_pieces_t *pieces)
 {
     pieces->first = ~UINT64_C(0);
@@ -1691,6 +2591,20 @@ VMM_INLINE bool vmm_pieces_may_hold(const vmm_pieces_t *pieces, vmm_vaddr_t va)
     return va >= pieces->first && va <= pieces->last;
 }
 
+/* An address as flushes compare it: without what a format does not look at. x86 has 32 bits but in long mode. */
+VMM_INLINE vmm_vaddr_t vmm_flush_va(vmm_ref_t u, vmm_vaddr_t va)
+{
+    const unsigned rules = vmm_base(u)->rules, format = u.state->view[VMM_READ].context.half[0].format;
+    if (rules == VMM_RULES_X86) return format == VMM_BARE ? (uint32_t)va : vmm_wrap(u.model->arch->format[format], va);
+    return rules == VMM_RULES_ARM64 ? va & vmm_low_mask(56) : vmm_wrap(vmm_widest(u), va);
+}
+
+/* An address as a watchpoint keeps it: an x86 one may be meant for a mode that is yet to come. */
+VMM_INLINE vmm_vaddr_t vmm_watch_va(vmm_ref_t u, vmm_vaddr_t va)
+{
+    return vmm_base(u)->rules == VMM_RULES_X86 ? va : vmm_flush_va(u, va);
+}
+
 /* -- front -- */
 
 VMM_INLINE vmm_front_slot_t *vmm_front_slots(vmm_ref_t u, unsigned bank, unsigned access)
@@ -1700,9 +2614,9 @@ VMM_INLINE vmm_front_slot_t *vmm_front_slots(vmm_ref_t u, unsigned bank, unsigne
 
 VMM_INLINE size_t vmm_front_index(vmm_ref_t u, vmm_vaddr_t va)
 {
-    const vmm_paging_t *p = vmm_widest(u);
-    const uint64_t pages = vmm_low_mask(p->vaddr_bits - p->page_shift); /* addresses that wrap share a slot */
-    return (size_t)((va >> p->page_shift) & pages & (u.model->front_slots - 1u));
+    const unsigned shift = vmm_base(u)->page_shift; /* the smallest page of all formats, as in the gate's limit */
+    const uint64_t pages = vmm_low_mask(vmm_widest(u)->vaddr_bits - shift); /* addresses that wrap share a slot */
+    return (size_t)((va >> shift) & pages & (u.model->front_slots - 1u));
 }
 
 VMM_INLINE vmm_front_slot_t *vmm_front_slot_of(vmm_ref_t u, unsigned access, vmm_vaddr_t va)
@@ -1717,6 +2631,7 @@ VMM_INLINE bool vmm_front_holds(vmm_ref_t u, unsigned access, vmm_vaddr_t va, un
     *slot = NULL;
     if (!vmm_has_front(u)) return false;
     *slot = vmm_front_slot_of(u, access, va);
+    if (u.model->detect) return false; /* every hit is looked at: see vmm_detect */
     return va + (*slot)->bias + (bytes - 1u) <= u.state->gate[access].limit;
 }
 
@@ -1744,7 +2659,7 @@ VMM_INLINE void vmm_front_fill(vmm_ref_t u, unsigned access, vmm_vaddr_t va, uin
     slot->bias = (u.state->gate[access].limit - va) & ~page_mask;
     slot->addend = host - va;
     if (page_shift == vmm_base(u)->page_shift) return;
-    vmm_pieces_note(&u.state->front_pieces, vmm_wrap(vmm_widest(u), va), page_shift);
+    vmm_pieces_note(&u.state->front_pieces, vmm_flush_va(u, va), page_shift);
 }
 
 /* -- walk cache -- */
@@ -1771,11 +2686,10 @@ VMM_INLINE uint32_t vmm_tlb_scope(vmm_ref_t u, unsigned asid)
     return u.state->tlb_generation << 16 | asid;
 }
 
-/* VPN of a level as the TLB compares it. Addresses that wrap are cut first. */
-VMM_INLINE uint64_t vmm_tlb_vpn(vmm_ref_t u, vmm_vaddr_t va, unsigned level)
+/* VPN of a level as the TLB compares it. Addresses that wrap are cut first; bit 55 tells AArch64's halves. */
+VMM_INLINE uint64_t vmm_tlb_vpn(const vmm_paging_t *p, vmm_vaddr_t va, unsigned level)
 {
-    const vmm_paging_t *p = vmm_widest(u);
-    return vmm_wrap(p, va) >> vmm_level_shift(p, level);
+    return (p->rules == VMM_RULES_ARM64 ? va & vmm_low_mask(56) : vmm_wrap(p, va)) >> vmm_level_shift(p, level);
 }
 
 /* First way of the set that a VPN belongs to. */
@@ -1798,11 +2712,13 @@ VMM_INLINE uint64_t vmm_tlb_match(vmm_ref_t u, size_t set, uint64_t tag, uint32_
 }
 
 /* Index of the entry that translates va, or -1. */
-VMM_INLINE long vmm_tlb_find(vmm_ref_t u, unsigned access, unsigned asid, vmm_vaddr_t va)
+VMM_INLINE long vmm_tlb_find(vmm_ref_t u, unsigned access, const vmm_context_t *context, vmm_vaddr_t va)
 {
+    const vmm_paging_t *p = vmm_cutting(u, vmm_half_of(u, context, va)->format);
+    const unsigned asid = context->asid;
     unsigned level;
     for (level = 0; u.state->tlb_levels >> level; level++) {
-        const uint64_t vpn = vmm_tlb_vpn(u, va, level);
+        const uint64_t vpn = vmm_tlb_vpn(p, va, level);
         const size_t set = vmm_tlb_set(u, access, vpn);
         const uint64_t match = vmm_tlb_match(u, set, vpn << 3 | (level + 1), vmm_tlb_scope(u, asid));
         if (match) return (long)set + __builtin_ctzll(match);
@@ -1862,11 +2778,19 @@ VMM_INLINE unsigned vmm_tlb_victim(vmm_ref_t u, size_t set)
     }
 }
 
-VMM_INLINE void vmm_tlb_fill(vmm_ref_t u, unsigned access, unsigned asid, vmm_vaddr_t va, const vmm_translation_t *t)
+/* What the detector keeps of an entry: behind the records of the front. */
+VMM_INLINE vmm_record_t *vmm_tlb_record(vmm_ref_t u, size_t at)
 {
-    const unsigned level = t->level, shift = vmm_level_shift(vmm_widest(u), level);
-    VMM_ASSERT(level < vmm_widest(u)->levels && (t->flags & VMM_A));
-    const uint64_t vpn = vmm_tlb_vpn(u, va, level), tag = vpn << 3 | (level + 1);
+    return u.record + (size_t)u.model->front_banks * 3u * u.model->front_slots + at;
+}
+
+VMM_INLINE void vmm_tlb_fill(vmm_ref_t u, unsigned access, const vmm_context_t *context, vmm_vaddr_t va,
+                             const vmm_translation_t *t)
+{
+    const vmm_paging_t *p = vmm_cutting(u, vmm_half_of(u, context, va)->format);
+    const unsigned level = t->level, shift = vmm_level_shift(p, level), asid = context->asid;
+    VMM_ASSERT(level < p->levels && (t->flags & VMM_A));
+    const uint64_t vpn = vmm_tlb_vpn(p, va, level), tag = vpn << 3 | (level + 1);
     const size_t set = vmm_tlb_set(u, access, vpn);
     const uint64_t match = vmm_tlb_match(u, set, tag, vmm_tlb_scope(u, asid));
     const size_t at = set + (match ? (unsigned)__builtin_ctzll(match) : vmm_tlb_victim(u, set));
@@ -1877,8 +2801,13 @@ VMM_INLINE void vmm_tlb_fill(vmm_ref_t u, unsigned access, unsigned asid, vmm_va
     u.tlb_entry[at].flags = t->flags;
     u.tlb_entry[at].level = (uint8_t)level;
     u.tlb_entry[at].page_shift = t->page_shift;
+    u.tlb_entry[at].type = t->type;
     u.state->tlb_levels |= 1u << level;
-    if (t->page_shift != shift) vmm_pieces_note(&u.state->tlb_pieces, vmm_wrap(vmm_widest(u), va), t->page_shift);
+    if (t->page_shift != shift) vmm_pieces_note(&u.state->tlb_pieces, vmm_flush_va(u, va), t->page_shift);
+    if (u.model->detect) {
+        vmm_tlb_record(u, at)->t = *t;
+        vmm_tlb_record(u, at)->when = u.state->clock;
+    }
     vmm_tlb_touch(u, at, true);
 }
 
@@ -1900,47 +2829,81 @@ VMM_INLINE void vmm_tlb_flush_all(vmm_ref_t u)
     if (++u.state->tlb_generation > 0xffff) vmm_tlb_clear(u);
 }
 
-/* Entries of one page: of one ASID, or of all (asid < 0) with global ones. Any size that covers va. */
-VMM_INLINE void vmm_tlb_flush_page(vmm_ref_t u, vmm_vaddr_t va, long asid)
+/* Which entries a flush takes of those that its address or address space names. */
+enum vmm_taking {
+    VMM_TAKE_ASID,        /* of one address space, not global ones */
+    VMM_TAKE_ASID_GLOBAL, /* of one address space, and global ones */
+    VMM_TAKE_NOT_GLOBAL,  /* of every address space, not global ones */
+    VMM_TAKE_ANY          /* all */
+};
+
+VMM_INLINE bool vmm_tlb_takes(const vmm_tlb_key_t *key, unsigned taking, uint16_t asid)
 {
+    const bool global = key->care != 0xffffffffu, mine = (key->scope & 0xffff) == asid;
+    if (global) return taking == VMM_TAKE_ANY || taking == VMM_TAKE_ASID_GLOBAL;
+    return mine || taking == VMM_TAKE_ANY || taking == VMM_TAKE_NOT_GLOBAL;
+}
+
+/* Entries of one page, of any size that covers va. */
+VMM_INLINE void vmm_tlb_flush_page(vmm_ref_t u, vmm_vaddr_t va, unsigned taking, uint16_t asid)
+{
+    const unsigned format = vmm_half_of(u, &u.state->view[VMM_READ].context, va)->format;
+    const bool off = vmm_base(u)->rules == VMM_RULES_ARM64 && format == VMM_BARE; /* page size not known */
+    const vmm_paging_t *p = vmm_cutting(u, format);
     unsigned level, which, way;
     if (!vmm_has_tlb(u)) return;
-    if (vmm_pieces_may_hold(&u.state->tlb_pieces, va)) {
+    if (off || vmm_pieces_may_hold(&u.state->tlb_pieces, va)) {
         vmm_tlb_flush_all(u);
         return;
     }
     for (level = 0; u.state->tlb_levels >> level; level++)
         for (which = 0; which < u.model->tlb_count; which++) {
-            const uint64_t vpn = vmm_tlb_vpn(u, va, level);
+            const uint64_t vpn = vmm_tlb_vpn(p, va, level);
             const size_t set = vmm_tlb_set(u, which ? VMM_FETCH : VMM_READ, vpn);
             for (way = 0; way < u.model->tlb_ways; way++) {
                 vmm_tlb_key_t *key = &u.tlb_key[set + way];
-                const bool mine = asid < 0 || (key->care == 0xffffffffu && (key->scope & 0xffff) == (uint32_t)asid);
-                if (key->tag == (vpn << 3 | (level + 1)) && mine) key->tag = 0;
+                if (key->tag == (vpn << 3 | (level + 1)) && vmm_tlb_takes(key, taking, asid)) key->tag = 0;
             }
         }
 }
 
-VMM_INLINE void vmm_tlb_flush_asid(vmm_ref_t u, uint16_t asid)
+/* Entries of every page. */
+VMM_INLINE void vmm_tlb_flush_space(vmm_ref_t u, unsigned taking, uint16_t asid)
 {
     const size_t entries = (size_t)u.model->tlb_count * u.model->tlb_sets * u.model->tlb_ways;
     size_t i;
-    for (i = 0; i < entries; i++)
-        if (u.tlb_key[i].care == 0xffffffffu && (u.tlb_key[i].scope & 0xffff) == asid) u.tlb_key[i].tag = 0;
+    for (i = 0; vmm_has_tlb(u) && i < entries; i++)
+        if (vmm_tlb_takes(&u.tlb_key[i], taking, asid)) u.tlb_key[i].tag = 0;
 }
 
 /* -- views and banks -- */
 
+VMM_INLINE bool vmm_same_half(const vmm_half_t *one, const vmm_half_t *other)
+{
+    return one->root == other->root && one->format == other->format && one->bits == other->bits &&
+           one->rule == other->rule && one->tagged == other->tagged;
+}
+
+VMM_INLINE bool vmm_same_judge(const vmm_judge_t *one, const vmm_judge_t *other)
+{
+    return one->user == other->user && one->sum == other->sum && one->mxr == other->mxr &&
+           one->marking == other->marking && one->features == other->features && one->width == other->width &&
+           one->lower == other->lower && one->device == other->device && one->user_keys == other->user_keys &&
+           one->keys == other->keys && one->reserved == other->reserved && one->privilege == other->privilege &&
+           one->check == other->check && one->check_user == other->check_user;
+}
+
 VMM_INLINE bool vmm_same_space(const vmm_context_t *one, const vmm_context_t *other)
 {
-    return one->root == other->root && one->asid == other->asid && one->format == other->format;
+    const unsigned flat = VMM_ARM64_FLAT_LOW | VMM_ARM64_FLAT_HIGH; /* what tables are remembered with depends on it */
+    return vmm_same_half(&one->half[0], &other->half[0]) && vmm_same_half(&one->half[1], &other->half[1]) &&
+           one->asid == other->asid && one->vmid == other->vmid &&
+           !((one->judge.features ^ other->judge.features) & flat);
 }
 
 VMM_INLINE bool vmm_same_context(const vmm_context_t *one, const vmm_context_t *other)
 {
-    return vmm_same_space(one, other) && one->judge.user == other->judge.user && one->judge.sum == other->judge.sum &&
-           one->judge.mxr == other->judge.mxr && one->judge.marking == other->judge.marking &&
-           one->judge.features == other->judge.features;
+    return vmm_same_space(one, other) && vmm_same_judge(&one->judge, &other->judge);
 }
 
 /* Makes sure that two keys are left, the most that one change needs; otherwise clears the walk cache,
@@ -1949,7 +2912,8 @@ VMM_INLINE void vmm_walk_keys_renew(vmm_ref_t u)
 {
     vmm_state_t *s = u.state;
     size_t i;
-    if (!vmm_has_walk_cache(u) || VMM_LIKELY(s->walk_keys + 2 <= vmm_low_mask(vmm_walk_shift(u)))) return;
+    if (!vmm_has_walk_cache(u) || VMM_LIKELY(s->walk_keys + 2 + VMM_MAX_BANKS <= vmm_low_mask(vmm_walk_shift(u))))
+        return;
     for (i = 0; i < u.model->walk_slots; i++) u.walk[i].tag = 0; /* key 0 is nobody's */
     s->walk_keys = 0;
     s->epoch++;
@@ -1997,8 +2961,65 @@ VMM_INLINE unsigned vmm_bank_of(vmm_ref_t u, const vmm_context_t *context, unsig
     return bank;
 }
 
-/* What a level-0 entry must look like for an access to be allowed without asking any further. It is
- * a sufficient condition: what does not look so is walked for and judged by the full rules. */
+/* What a level-0 entry must look like for an access to be allowed without asking any further: bits that must
+ * say yes, and bits that must say no. It is a sufficient condition: what does not look so is walked for and judged
+ * by the full rules. */
+VMM_INLINE void vmm_x86_shortcut(const vmm_judge_t *judge, unsigned access, vmm_pte_t *yes, vmm_pte_t *no)
+{
+    if (access == VMM_WRITE && !judge->user && !(judge->features & VMM_X86_WP)) *yes &= ~UINT64_C(2);
+    if (!judge->user && (access == VMM_FETCH ? judge->features & VMM_X86_SMEP : !judge->sum)) *no |= 4;
+    *no |= judge->reserved & ~VMM_X86_XD; /* XD is told by the right to execute; reserved, it is walked for */
+    if (judge->reserved & VMM_X86_XD) *yes |= VMM_X86_XD;
+    if (access != VMM_FETCH && (judge->features & (VMM_X86_PKU | VMM_X86_PKS))) *no |= VMM_X86_KEY;
+}
+
+VMM_INLINE void vmm_arm64_shortcut(const vmm_judge_t *judge, unsigned access, vmm_pte_t *yes, vmm_pte_t *no)
+{
+    const vmm_pte_t page = 2, user = 0x40;
+    *yes = (*yes & ~(VMM_ARM64_DBM | VMM_ARM64_UXN | VMM_ARM64_PXN)) | 1;
+    *no |= VMM_ARM64_CONTIGUOUS | page; /* "huge" says no where the type bit is set */
+    if (judge->width) *no |= UINT64_C(0x0000fffffffff000) & ~vmm_low_mask(judge->width);
+    if (judge->device) *no |= 0x1c; /* AttrIndx 0 alone: where that is Device memory all goes the long way */
+    if (access == VMM_FETCH) {
+        *yes = (*yes & ~user) | (judge->user ? VMM_ARM64_UXN : VMM_ARM64_PXN);
+        if (!judge->user) *no |= user; /* EL1 does not execute what EL0 may write */
+        if (judge->features & VMM_ARM64_WXN) *no |= VMM_ARM64_AP2 | VMM_ARM64_DBM;
+    } else if (!judge->user && !judge->sum) {
+        *no |= user;
+    }
+}
+
+/* Small pages; AP[0] set, so that it is alike with and without AFE, but for reads of PL0, where AP[1] says more. */
+VMM_INLINE void vmm_arm32_shortcut(const vmm_judge_t *judge, unsigned access, vmm_pte_t *yes, vmm_pte_t *no)
+{
+    const vmm_pte_t ap0 = 0x10, ap1 = 0x20, ap2 = 0x200, never = 1;
+    *yes = 2 | (judge->user ? ap1 : 0);
+    if (!judge->user || access == VMM_WRITE || (judge->features & VMM_ARM32_AFE)) *yes |= ap0;
+    *no = access == VMM_WRITE ? ap2 : access == VMM_FETCH ? never : 0;
+    if (access != VMM_FETCH || !(judge->features & (VMM_ARM32_WXN | VMM_ARM32_UWXN))) return;
+    *yes |= ap2; /* what nobody may write */
+}
+
+/* What the first level must not say for the shortcut, as bits of a walk slot's `denied`: PXN for fetches of PL1, and of
+ * the domains, from bit 32, those of which this is not a client. */
+VMM_INLINE vmm_pte_t vmm_arm32_need(const vmm_judge_t *judge, unsigned access)
+{
+    vmm_pte_t need = access == VMM_FETCH && !judge->user;
+    unsigned domain;
+    for (domain = 0; domain < 16; domain++)
+        if (((judge->keys >> (2 * domain)) & 3) != 1) need |= UINT64_C(1) << (32 + domain);
+    return need;
+}
+
+/* Whether every miss must go the long way: somebody looks on, or x86's key 0 is restricted itself. */
+VMM_INLINE bool vmm_shortcut_closed(vmm_ref_t u, const vmm_judge_t *judge, unsigned access)
+{
+    const vmm_state_t *s = u.state;
+    if (s->watches || judge->check || (s->track && access == VMM_WRITE) || u.model->detect) return true;
+    if (vmm_base(u)->rules == VMM_RULES_ARM64 && (judge->device & 1)) return true;
+    return vmm_base(u)->rules == VMM_RULES_X86 && access != VMM_FETCH && ((judge->user_keys | judge->keys) & 3);
+}
+
 VMM_INLINE void vmm_view_shortcut(vmm_ref_t u, unsigned access)
 {
     const vmm_paging_t *p = vmm_base(u);
@@ -2012,8 +3033,17 @@ VMM_INLINE void vmm_view_shortcut(vmm_ref_t u, unsigned access)
         if (!judge->user && (access == VMM_FETCH || !judge->sum)) no |= p->user;
         if (p->pte_bytes == 8) no |= VMM_RISCV_N | VMM_RISCV_PBMT;
     }
+    if (p->rules == VMM_RULES_X86) vmm_x86_shortcut(judge, access, &yes, &no);
+    if (p->rules == VMM_RULES_ARM64) vmm_arm64_shortcut(judge, access, &yes, &no);
+    if (p->rules == VMM_RULES_ARM32) vmm_arm32_shortcut(judge, access, &yes, &no);
+    view->need = yes & (p->read | p->write | p->execute | p->user | (p->rules == VMM_RULES_ARM64 ? p->dirty : 0));
+    if (p->rules == VMM_RULES_ARM32) view->need = vmm_arm32_need(judge, access);
+    if (p->rules == VMM_RULES_X86 || p->rules == VMM_RULES_ARM64)
+        vmm_fault_set(p, judge, &view->absent, VMM_PAGE_FAULT, access, VMM_RULE_VALID, 0,
+                      p->rules == VMM_RULES_X86 ? vmm_flush_va(u, ~UINT64_C(0)) : ~UINT64_C(0), 0, 0);
     view->mask = yes | no;
-    view->want = (yes ^ p->inverted) & yes;
+    view->want = ((yes ^ p->inverted) & yes) | (no & p->inverted);
+    if (vmm_shortcut_closed(u, judge, access)) view->want = ~view->mask | 1; /* no entry looks like that */
 }
 
 VMM_INLINE void vmm_view_attach(vmm_ref_t u, unsigned access, unsigned bank)
@@ -2077,6 +3107,33 @@ VMM_INLINE void vmm_front_flush_page(vmm_ref_t u, vmm_vaddr_t va)
     }
 }
 
+/* Forgets where level-0 tables are, and nothing else: every bank gets a key of its own. */
+VMM_INLINE void vmm_walk_forget(vmm_ref_t u)
+{
+    vmm_state_t *s = u.state;
+    unsigned bank, access;
+    if (!vmm_has_walk_cache(u)) return;
+    vmm_walk_keys_renew(u);
+    for (bank = 0; bank < s->banks_used; bank++) s->bank[bank].walk_key = ++s->walk_keys;
+    for (access = 0; access < 3; access++) s->view[access].walk_key = s->bank[s->view[access].bank].walk_key;
+}
+
+/* Forgets that pages may be stored to: of the frame that begins at a host address, or of all. */
+VMM_INLINE void vmm_front_flush_stores(vmm_ref_t u, const uint8_t *host, bool all)
+{
+    const vmm_state_t *s = u.state;
+    unsigned bank;
+    size_t i;
+    for (bank = 0; vmm_has_front(u) && bank < s->banks_used; bank++) {
+        const uint64_t first = (uint64_t)s->bank[bank].generation << vmm_base(u)->page_shift;
+        vmm_front_slot_t *slot = vmm_front_slots(u, bank, VMM_WRITE);
+        for (i = 0; i < u.model->front_slots; i++) {
+            const uint64_t page = first - slot[i].bias; /* its address, if it is of this generation */
+            if (all || (uintptr_t)(page + slot[i].addend) == (uintptr_t)host) slot[i].bias = vmm_front_empty_bias(u, i);
+        }
+    }
+}
+
 VMM_INLINE void vmm_front_flush_asid(vmm_ref_t u, uint16_t asid)
 {
     vmm_state_t *s = u.state;
@@ -2085,6 +3142,23 @@ VMM_INLINE void vmm_front_flush_asid(vmm_ref_t u, uint16_t asid)
         if (s->bank[bank].context.asid == asid) s->bank[bank].epoch = 0;
     if (s->bank[s->view[VMM_READ].bank].epoch && s->bank[s->view[VMM_FETCH].bank].epoch) return;
     vmm_front_flush_all(u);
+}
+
+/* Forgets what guests used: of one virtual machine or of all, of one of its address spaces or of all. */
+VMM_INLINE void vmm_front_flush_guests(vmm_ref_t u, const uint16_t *vmid, const uint16_t *asid)
+{
+    vmm_state_t *s = u.state;
+    unsigned bank, access;
+    vmm_walk_keys_renew(u);
+    for (bank = 0; bank < s->banks_used; bank++) {
+        const vmm_context_t *c = &s->bank[bank].context;
+        if (vmm_is_guest(u, c) && (!vmid || c->vmid == *vmid) && (!asid || c->asid == *asid)) s->bank[bank].epoch = 0;
+    }
+    for (access = 0; access < 3; access++) {
+        bank = s->view[access].bank;
+        if (s->bank[bank].epoch != s->epoch) vmm_bank_renew(u, bank, vmm_walk_key_of(u, bank));
+        vmm_view_attach(u, access, bank);
+    }
 }
 
 VMM_INLINE vmm_status_t vmm_mmu_init(vmm_ref_t u, const vmm_memory_t *memory)
@@ -2097,6 +3171,8 @@ VMM_INLINE vmm_status_t vmm_mmu_init(vmm_ref_t u, const vmm_memory_t *memory)
     for (f = 0; f < u.model->arch->formats; f++) {
         status = vmm_paging_check(u.model->arch->format[f]);
         if (status == VMM_OK) status = vmm_mem_check(memory, u.model->arch->format[f]);
+        if (status == VMM_E_RANGE && f > 0 && vmm_base(u)->rules == VMM_RULES_X86)
+            status = VMM_OK; /* RAM that 32-bit paging does not reach is there for the other modes */
         if (status) return status;
     }
     VMM_SET(s, 0, sizeof *s);
@@ -2144,16 +3220,166 @@ VMM_INLINE bool vmm_mmu_served(vmm_ref_t u)
     return u.state->serve && u.state->serve(u.state->serve_user, u.fault) == VMM_OK;
 }
 
-/* Remembers the level-0 table that a walk went through. Not where rights add up over the levels, or
- * where a pointer made all below it global, because then the leaf alone does not say everything. */
+/* Are a format's entries and lowest tables like those of the first, which the walk cache is made for? */
+VMM_INLINE bool vmm_walk_cached(vmm_ref_t u, const vmm_paging_t *p)
+{
+    const vmm_paging_t *base = vmm_base(u);
+    return vmm_has_walk_cache(u) && p->pte_bytes == base->pte_bytes && p->page_shift == base->page_shift &&
+           p->index_bits[0] == base->index_bits[0];
+}
+
+/* Bits of an entry that stand for rights which pointers above took away. */
+VMM_INLINE vmm_pte_t vmm_denied_bits(const vmm_paging_t *p, unsigned granted)
+{
+    if (p->rules == VMM_RULES_ARM64)
+        return (granted & VMM_W ? 0 : VMM_ARM64_DBM | VMM_ARM64_AP2) | (granted & VMM_U ? 0 : p->user) |
+               (granted & VMM_X ? 0 : VMM_ARM64_UXN) | (granted & VMM_PX ? 0 : VMM_ARM64_PXN);
+    if (p->rules == VMM_RULES_ARM32) return (granted & VMM_PX ? 0u : 1u) | UINT64_C(1) << (32 + (granted >> 4));
+    return (granted & VMM_R ? 0 : p->read) | (granted & VMM_W ? 0 : p->write) | (granted & VMM_U ? 0 : p->user) |
+           (granted & VMM_X ? 0 : p->execute);
+}
+
+/* Remembers the level-0 table that a walk went through, with the rights that the pointers to it leave. Not where a
+ * pointer made all below it global, because then the leaf does not say everything. */
 VMM_INLINE void vmm_walk_cache_fill(vmm_ref_t u, const vmm_view_t *view, vmm_vaddr_t va, const vmm_translation_t *t)
 {
     const vmm_paging_t *p = vmm_base(u);
     const uint8_t *host = vmm_mem_host(&u.state->memory, t->table, vmm_table_bytes(p, 0));
     vmm_walk_slot_t *slot = vmm_walk_slot_of(u, va);
-    if (!host || ((uintptr_t)host & (p->pte_bytes - 1u)) || p->rights != VMM_RIGHTS_LEAF || t->above) return;
+    if (!host || ((uintptr_t)host & (p->pte_bytes - 1u)) || t->above || view->context.judge.check) return;
+    if (p->rules == VMM_RULES_ARM64 && vmm_half_of(u, &view->context, va)->level == 0)
+        return; /* it may be a short one */
     slot->tag = vmm_walk_tag(u, view, va);
     slot->table = host;
+    if (p->rights == VMM_RIGHTS_LEAF) return;
+    slot->denied = vmm_denied_bits(p, t->granted);
+    slot->granted = t->granted;
+}
+
+/* AArch64: why a half translates nothing at an address, before any table is read. Bits above those that are
+ * translated must be like bit 55, and 63:56 too unless they are a tag. */
+VMM_INLINE unsigned vmm_half_rule(const vmm_half_t *half, vmm_vaddr_t va)
+{
+    const uint64_t like = (va >> 55) & 1 ? ~UINT64_C(0) : 0;
+    const uint64_t seen = vmm_low_mask(half->tagged ? 56 : 64) & ~vmm_low_mask(half->bits);
+    return (va ^ like) & seen ? (unsigned)VMM_RULE_CANONICAL : half->rule;
+}
+
+/* x86's PAE: the top table is four registers. Its entry of an address as a step; a start one level down. */
+VMM_INLINE bool vmm_pdpte_enter(vmm_ref_t u, const vmm_paging_t *p, const vmm_half_t *half, vmm_vaddr_t va,
+                                vmm_walk_start_t *start, vmm_step_t *step)
+{
+    step->index = (uint32_t)(va >> 30) & 3;
+    step->pte_addr = half->root + 8u * step->index;
+    step->pte = u.state->pdpte[step->index];
+    step->level = 2;
+    start->table = vmm_pte_paddr(p, step->pte);
+    start->level = 1;
+    return step->pte & 1;
+}
+
+/* Where a walk begins: at the root, or where registers say. A fault when they say that it does not. */
+VMM_INLINE vmm_status_t vmm_walk_enter(vmm_ref_t u, const vmm_paging_t *p, const vmm_context_t *c,
+                                       const vmm_judge_t *judge, unsigned access, vmm_vaddr_t va,
+                                       vmm_walk_start_t *start, vmm_step_t *steps, unsigned *count)
+{
+    const vmm_half_t *half = vmm_half_of(u, c, va);
+    start->table = half->root;
+    start->level = p->levels - 1u;
+    start->bits = p->vaddr_bits;
+    start->granted = 0xff;
+    if (p->rules == VMM_RULES_ARM64) {
+        const unsigned rule = vmm_half_rule(half, va);
+        if (rule) return vmm_fault_set(p, judge, u.fault, VMM_PAGE_FAULT, access, rule, p->levels, va, 0, 0);
+        start->level = half->level;
+        start->bits = half->bits;
+    }
+    if (p->rules == VMM_RULES_ARM32 && half->rule) /* TTBCR.PD0, PD1 */
+        return vmm_fault_set(p, judge, u.fault, VMM_PAGE_FAULT, access, half->rule, p->levels, vmm_wrap(p, va), 0, 0);
+    if (vmm_is_pdpte(p, start->level)) {
+        vmm_step_t step;
+        const bool valid = vmm_pdpte_enter(u, p, half, va, start, &step);
+        if (steps) steps[(*count)++] = step;
+        if (!valid)
+            return vmm_fault_set(p, judge, u.fault, VMM_PAGE_FAULT, access, VMM_RULE_VALID, 2, vmm_wrap(p, va),
+                                 step.pte_addr, step.pte);
+    }
+    return VMM_OK;
+}
+
+/* -- MIPS: the TLB that software fills -- */
+
+/* Bits of an address that an entry does not compare. */
+VMM_INLINE uint32_t vmm_mips_inside(const vmm_mips_entry_t *e)
+{
+    return e->mask | 0x1fff;
+}
+
+/* log2 of the bytes of one of its pages: PageMask has as many ones from bit 13 as that is more than 12. */
+VMM_INLINE unsigned vmm_mips_shift(const vmm_mips_entry_t *e)
+{
+    unsigned shift = 12;
+    while ((e->mask >> (shift + 1)) & 1) shift++;
+    return shift;
+}
+
+/* The lowest entry that matches, or -1. The manual leaves open what two that match do. */
+VMM_INLINE int vmm_mips_find(const vmm_mips_t *r, uint32_t va, uint32_t asid)
+{
+    unsigned i;
+    for (i = 0; i < r->entries; i++) {
+        const vmm_mips_entry_t *e = &r->entry[i];
+        if ((e->hi & 0x400) || ((e->hi ^ va) & ~vmm_mips_inside(e))) continue;
+        if ((e->lo[0] & 1) || !((e->hi ^ asid) & 0xff)) return (int)i;
+    }
+    return -1;
+}
+
+/* Exceptions leave the address in BadVAddr, those of the TLB also in Context and EntryHi; looking leaves nothing. */
+VMM_INLINE vmm_status_t vmm_mips_fault(vmm_mips_t *r, const vmm_judge_t *judge, vmm_fault_t *fault, unsigned kind,
+                                       unsigned access, unsigned rule, vmm_vaddr_t va, vmm_pte_t lo)
+{
+    const bool matched = kind != VMM_ALIGN_FAULT && rule != VMM_RULE_CANONICAL && rule != VMM_RULE_NO_ENTRY;
+    if (judge->marking != VMM_MARK_PEEK && kind != VMM_ACCESS_FAULT) r->badvaddr = (uint32_t)va;
+    if (judge->marking != VMM_MARK_PEEK && kind == VMM_PAGE_FAULT) {
+        r->context = (r->context & 0xff800000) | ((uint32_t)va >> 13) << 4;
+        r->entryhi = (r->entryhi & 0x4ff) | ((uint32_t)va & 0xffffe000);
+    }
+    return vmm_fault_set(&vmm_mips32_tlb, judge, fault, kind, access, rule, matched ? 0 : 1, va, 0, lo);
+}
+
+/* A lookup. Its order: the segment, a match, V, then XI, RI or D ("TLB-Based Virtual Address Translation"). */
+VMM_OUTLINE vmm_status_t vmm_mips_walk(vmm_mips_t *r, const vmm_memory_t *memory, const vmm_judge_t *judge,
+                                       unsigned access, vmm_vaddr_t va, vmm_translation_t *t, vmm_fault_t *fault,
+                                       vmm_step_t *steps, unsigned *count)
+{
+    const vmm_paging_t *p = &vmm_mips32_tlb;
+    const vmm_mips_entry_t *e;
+    unsigned rule;
+    int at;
+    VMM_SET(t, 0, sizeof *t);
+    va = vmm_wrap(p, va);
+    if (vmm_mips_segment(judge, va) == VMM_MIPS_REFUSED)
+        return vmm_mips_fault(r, judge, fault, VMM_PROTECTION_FAULT, access, VMM_RULE_CANONICAL, va, 0);
+    at = vmm_mips_find(r, (uint32_t)va, r->entryhi);
+    if (at < 0) return vmm_mips_fault(r, judge, fault, VMM_PAGE_FAULT, access, VMM_RULE_NO_ENTRY, va, 0);
+    e = &r->entry[at];
+    t->page_shift = (uint8_t)vmm_mips_shift(e);
+    t->pte = e->lo[(va >> t->page_shift) & 1];
+    if (steps) {
+        const vmm_step_t step = {0, t->pte, (uint32_t)at, 0};
+        steps[(*count)++] = step;
+    }
+    if (!(t->pte & 2)) return vmm_mips_fault(r, judge, fault, VMM_PAGE_FAULT, access, VMM_RULE_VALID, va, t->pte);
+    /* Not VMM_G: in another address space an entry before this one may match. */
+    t->flags = (uint8_t)((t->pte >> 31 ? 0 : VMM_R) | (t->pte & 4 ? VMM_W : 0) | (t->pte & 0x40000000 ? 0 : VMM_X) |
+                         VMM_U | VMM_A | VMM_D);
+    t->type = (t->pte >> 3) & 7;
+    rule = vmm_rights_rule(p, judge, t->flags, t->type, access);
+    if (rule) return vmm_mips_fault(r, judge, fault, VMM_PAGE_FAULT, access, rule, va, t->pte);
+    t->paddr = (vmm_pte_paddr(p, t->pte) & ~vmm_low_mask(t->page_shift)) | (va & vmm_low_mask(t->page_shift));
+    if (!(t->paddr & ~vmm_low_mask(vmm_mem_width(memory, p)))) return VMM_OK;
+    return vmm_mips_fault(r, judge, fault, VMM_ACCESS_FAULT, access, VMM_RULE_PADDR_WIDTH, va, t->pte);
 }
 
 /* One format of the instance, walked in its context: from the level-0 table if the walk cache knows
@@ -2164,53 +3390,84 @@ VMM_INLINE vmm_status_t vmm_walk_as(vmm_ref_t u, const vmm_paging_t *p, unsigned
     const vmm_view_t *view = &u.state->view[access];
     const vmm_memory_t *memory = &u.state->memory;
     const vmm_judge_t *judge = &view->context.judge;
+    const bool cached = vmm_walk_cached(u, p) && vmm_walk_slot_of(u, va)->tag == vmm_walk_tag(u, view, va);
+    vmm_walk_start_t start;
     vmm_status_t status;
-    if (vmm_has_walk_cache(u) && vmm_walk_slot_of(u, va)->tag == vmm_walk_tag(u, view, va)) {
-        const uint8_t *table = vmm_walk_slot_of(u, va)->table;
-        const vmm_paddr_t paddr = memory->base + (uintptr_t)(table - (const uint8_t *)memory->ram);
-        return vmm_walk_from(p, memory, paddr, 0, judge, access, va, t, u.fault, NULL, NULL);
+    if (cached) {
+        const vmm_walk_slot_t *slot = vmm_walk_slot_of(u, va);
+        start.table = memory->base + (uintptr_t)(slot->table - (const uint8_t *)memory->ram);
+        start.level = 0;
+        start.bits = vmm_level_shift(p, 1);
+        start.granted = p->rights == VMM_RIGHTS_LEAF ? 0xffu : (unsigned)slot->granted;
+    } else {
+        u.stats->walks++;
+        if (p->rules == VMM_RULES_MIPS)
+            return vmm_mips_walk((vmm_mips_t *)u.registers, memory, judge, access, va, t, u.fault, NULL, NULL);
+        if (vmm_walk_enter(u, p, &view->context, judge, access, va, &start, NULL, NULL)) return VMM_FAULT;
     }
-    u.stats->walks++;
-    status = vmm_walk(p, memory, view->context.root, judge, access, va, t, u.fault, NULL, NULL);
-    if (vmm_has_walk_cache(u) && (status == VMM_OK ? t->level : u.fault->level) == 0)
+    status = vmm_walk_from(p, memory, start, judge, access, va, t, u.fault, NULL, NULL);
+    if (!cached && vmm_walk_cached(u, p) && (status == VMM_OK ? t->level : u.fault->level) == 0)
         vmm_walk_cache_fill(u, view, va, t);
     return status;
 }
 
-/* Bare: the address is physical. */
-VMM_INLINE vmm_status_t vmm_mmu_identity(vmm_ref_t u, unsigned access, vmm_vaddr_t va, vmm_translation_t *t)
+/* A walk from the root by a judge of the caller's, in whatever format: for those who look. One function for all
+ * instances. */
+VMM_OUTLINE vmm_status_t vmm_walk_looking(vmm_ref_t u, const vmm_context_t *c, const vmm_judge_t *judge,
+                                          unsigned access, vmm_vaddr_t va, vmm_translation_t *t, vmm_step_t *steps,
+                                          unsigned *count)
+{
+    const vmm_paging_t *p = u.model->arch->format[vmm_half_of(u, c, va)->format];
+    vmm_walk_start_t start;
+    if (p->rules == VMM_RULES_MIPS)
+        return vmm_mips_walk((vmm_mips_t *)u.registers, &u.state->memory, judge, access, va, t, u.fault, steps, count);
+    if (vmm_walk_enter(u, p, c, judge, access, va, &start, steps, count)) return VMM_FAULT;
+    return vmm_walk_from(p, &u.state->memory, start, judge, access, va, t, u.fault, steps, count);
+}
+
+/* Bare: the address is physical. x86 has 32 bits of it then, AArch64 a tag perhaps and its own width; MIPS has segments
+ * that are not mapped. */
+VMM_INLINE vmm_status_t vmm_mmu_identity(vmm_ref_t u, const vmm_context_t *context, unsigned access, vmm_vaddr_t va,
+                                         vmm_translation_t *t)
 {
     const vmm_paging_t *p = vmm_widest(u);
-    const unsigned width = vmm_mem_width(&u.state->memory, p);
+    const vmm_judge_t *judge = &context->judge;
+    const unsigned width = judge->width ? judge->width : vmm_mem_width(&u.state->memory, p);
     VMM_SET(t, 0, sizeof *t);
-    va = vmm_wrap(p, va);
+    if (p->rules == VMM_RULES_ARM64 && vmm_half_of(u, context, va)->tagged) va &= vmm_low_mask(56);
+    va = p->rules == VMM_RULES_X86 ? (uint32_t)va : vmm_wrap(p, va);
+    if (p->rules == VMM_RULES_MIPS && va >> 31) va &= 0x1fffffff; /* kseg0, kseg1 */
     t->paddr = va;
-    t->flags = VMM_R | VMM_W | VMM_X | VMM_U | VMM_A | VMM_D;
+    t->flags = VMM_R | VMM_W | VMM_X | VMM_PX | VMM_U | VMM_A | VMM_D;
     t->level = p->levels; /* no entry was read */
-    t->page_shift = p->page_shift;
+    t->page_shift = vmm_base(u)->page_shift;
     if (va & ~vmm_low_mask(width))
-        return vmm_fault_set(u.fault, VMM_ACCESS_FAULT, access, VMM_RULE_PADDR_WIDTH, p->levels, va, 0, 0);
+        return vmm_fault_set(p, judge, u.fault, p->rules == VMM_RULES_ARM64 ? VMM_PAGE_FAULT : VMM_ACCESS_FAULT, access,
+                             VMM_RULE_PADDR_WIDTH, p->levels, va, 0, 0);
     return VMM_OK;
 }
 
-/* The walk, by code made for each format at compile time, chosen at run time. */
+/* A walk in a context, by code made for each format at compile time, chosen at run time. */
 VMM_INLINE vmm_status_t vmm_walk_chosen(vmm_ref_t u, unsigned access, vmm_vaddr_t va, vmm_translation_t *t)
 {
     const vmm_arch_t *arch = u.model->arch;
-    const unsigned format = u.state->view[access].context.format;
+    const unsigned format = vmm_half_of(u, &u.state->view[access].context, va)->format;
     if (arch->formats > 1 && format == 1) return vmm_walk_as(u, arch->format[1], access, va, t);
     if (arch->formats > 2 && format == 2) return vmm_walk_as(u, arch->format[2], access, va, t);
+    if (arch->formats > 3 && format == 3) return vmm_walk_as(u, arch->format[3], access, va, t);
+    if (arch->formats > 4 && format == 4) return vmm_walk_as(u, arch->format[4], access, va, t);
     return vmm_walk_as(u, arch->format[0], access, va, t);
 }
 
 /* What a TLB entry says of an address. */
-VMM_INLINE void vmm_tlb_tell(vmm_ref_t u, const vmm_tlb_entry_t *entry, vmm_vaddr_t va, vmm_translation_t *t)
+VMM_INLINE void vmm_tlb_tell(const vmm_paging_t *p, const vmm_tlb_entry_t *entry, vmm_vaddr_t va, vmm_translation_t *t)
 {
     VMM_SET(t, 0, sizeof *t);
     t->flags = entry->flags;
     t->level = entry->level;
     t->page_shift = entry->page_shift;
-    t->paddr = entry->paddr | (va & vmm_low_mask(vmm_level_shift(vmm_widest(u), entry->level)));
+    t->type = entry->type;
+    t->paddr = entry->paddr | (va & vmm_low_mask(vmm_level_shift(p, entry->level)));
 }
 
 /* Is that all that the access needs? Not when rights refuse, a dirty bit is yet to be set, or a huge
@@ -2219,40 +3476,154 @@ VMM_INLINE void vmm_tlb_tell(vmm_ref_t u, const vmm_tlb_entry_t *entry, vmm_vadd
 VMM_INLINE bool vmm_tlb_serves(vmm_ref_t u, const vmm_context_t *context, unsigned access, const vmm_translation_t *t)
 {
     const vmm_paging_t *p = vmm_widest(u);
-    if (vmm_rights_rule(p, &context->judge, t->flags, access)) return false;
+    if (vmm_rights_rule(p, &context->judge, t->flags, t->type, access)) return false;
     if (access == VMM_WRITE && !(t->flags & VMM_D)) return false;
     return !(t->paddr & ~vmm_low_mask(vmm_mem_width(&u.state->memory, p)));
+}
+
+/* Does the format in force have the address at all? */
+VMM_INLINE bool vmm_has_address(vmm_ref_t u, const vmm_context_t *context, vmm_vaddr_t va)
+{
+    const vmm_half_t *half = vmm_half_of(u, context, va);
+    if (vmm_base(u)->rules == VMM_RULES_ARM64) return vmm_half_rule(half, va) == VMM_RULE_NONE;
+    if (vmm_base(u)->rules == VMM_RULES_MIPS) return vmm_mips_segment(&context->judge, va) == VMM_MIPS_MAPPED;
+    return vmm_canonical(u.model->arch->format[half->format], va);
+}
+
+/* A guest's access, through both stages. */
+VMM_INLINE vmm_status_t vmm_walk_stages(vmm_ref_t u, const vmm_context_t *c, const vmm_judge_t *judge, unsigned access,
+                                        vmm_vaddr_t va, vmm_translation_t *t, vmm_step_t *steps, unsigned *count)
+{
+    const vmm_paging_t *p = c->half[0].format == VMM_BARE ? NULL : u.model->arch->format[c->half[0].format];
+    const unsigned f = judge->features;
+    vmm_guest_t g;
+    VMM_SET(&g, 0, sizeof g);
+    g.memory = &u.state->memory;
+    g.fault = u.fault;
+    g.first = judge;
+    g.second.user = 1;
+    g.second.mxr = (f & VMM_RISCV_SECOND_MXR) != 0;
+    g.second.features = f & VMM_SVNAPOT;
+    if (f & VMM_RISCV_SECOND_PBMT) g.second.features |= VMM_SVPBMT;
+    g.second.marking = f & VMM_RISCV_SECOND_PEEK    ? VMM_MARK_PEEK
+                       : f & VMM_RISCV_SECOND_MARKS ? VMM_MARK_UPDATE
+                                                    : VMM_MARK_FAULT;
+    g.second.check = judge->check;
+    g.second.check_user = judge->check_user;
+    g.second.track = judge->track;
+    g.second.base = judge->base;
+    g.root = c->half[1].root;
+    g.levels = c->half[1].level;
+    g.va = vmm_wrap(vmm_widest(u), va);
+    g.access = (uint8_t)access;
+    g.width = (uint8_t)vmm_mem_width(&u.state->memory, vmm_widest(u));
+    return vmm_walk_guest(p, &g, c->half[0].root, t, steps, count);
+}
+
+/* The missing-flush detector. A hit on *t is held against a fresh walk that leaves no trace; what a walk would refuse,
+ * or send elsewhere, is told. An accessed bit that was cleared is no matter: nobody is asked to flush for it. */
+VMM_INLINE void vmm_detect(vmm_ref_t u, unsigned access, vmm_vaddr_t va, const vmm_record_t *record,
+                           const vmm_translation_t *t)
+{
+    const vmm_context_t *context = &u.state->view[access].context;
+    const unsigned format = vmm_half_of(u, context, va)->format;
+    vmm_judge_t judge = context->judge;
+    vmm_translation_t now;
+    vmm_fault_t fault;
+    vmm_stale_t stale;
+    vmm_status_t status;
+    const bool guest = vmm_is_guest(u, context);
+    if (format == VMM_BARE && !guest) return;
+    VMM_SET(&now, 0, sizeof now);
+    VMM_SET(&fault, 0, sizeof fault);
+    VMM_SET(&stale, 0, sizeof stale);
+    u.fault = &fault; /* this copy of the parts leaves the instance's own alone */
+    judge.marking = VMM_MARK_PEEK;
+    if (guest) judge.features |= VMM_RISCV_SECOND_PEEK;
+    status = guest ? vmm_walk_stages(u, context, &judge, access, va, &now, NULL, NULL)
+                   : vmm_walk_looking(u, context, &judge, access, va, &now, NULL, NULL);
+    if (status == VMM_OK && now.paddr == t->paddr &&
+        (access != VMM_WRITE || (now.flags & VMM_D) || !vmm_base(u)->dirty))
+        return;
+    stale.rule = fault.rule;
+    if (status == VMM_OK) stale.rule = now.paddr == t->paddr ? VMM_RULE_DIRTY : VMM_RULE_NONE;
+    stale.vaddr = va;
+    stale.access = (uint8_t)access;
+    stale.paddr = t->paddr;
+    stale.paddr_now = now.paddr;
+    stale.pte_addr = record->t.pte_addr;
+    stale.pte = record->t.pte;
+    stale.pte_now = status == VMM_OK ? now.pte : fault.pte;
+    stale.when = record->when;
+    stale.now = u.state->clock;
+    u.stats->stale++;
+    if (u.state->stale) u.state->stale(u.state->stale_user, &stale);
+}
+
+/* With the detector a hit of the front comes here: it leads where its record says, after it was looked at. */
+VMM_INLINE bool vmm_record_serves(vmm_ref_t u, unsigned access, vmm_vaddr_t va, vmm_translation_t *t)
+{
+    const vmm_front_slot_t *slot;
+    const vmm_record_t *record;
+    uint64_t page;
+    u.state->clock++;
+    if (!vmm_has_front(u)) return false;
+    slot = vmm_front_slot_of(u, access, va);
+    if (va + slot->bias > u.state->gate[access].limit) return false;
+    record = &u.record[slot - u.front];
+    page = vmm_low_mask(vmm_base(u)->page_shift);
+    *t = record->t;
+    t->paddr = (t->paddr & ~page) | (va & page);
+    vmm_detect(u, access, va, record, t);
+    return true;
 }
 
 /* A lookup that counts. No entry serves an address that the format in force does not call canonical. */
 VMM_INLINE bool vmm_tlb_translate(vmm_ref_t u, const vmm_context_t *context, unsigned access, vmm_vaddr_t va,
                                   vmm_translation_t *t)
 {
-    const bool canonical = vmm_canonical(u.model->arch->format[context->format], va);
-    const long at = canonical ? vmm_tlb_find(u, access, context->asid, va) : -1;
+    const long at = vmm_has_address(u, context, va) ? vmm_tlb_find(u, access, context, va) : -1;
     if (at < 0) {
         u.stats->tlb_misses++;
         return false;
     }
     u.stats->tlb_hits++;
     vmm_tlb_touch(u, (size_t)at, false);
-    vmm_tlb_tell(u, &u.tlb_entry[at], va, t);
-    return vmm_tlb_serves(u, context, access, t);
+    vmm_tlb_tell(vmm_cutting(u, vmm_half_of(u, context, va)->format), &u.tlb_entry[at], va, t);
+    if (!vmm_tlb_serves(u, context, access, t)) return false;
+    if (u.model->detect) {
+        const vmm_record_t *record = vmm_tlb_record(u, (size_t)at);
+        t->pte = record->t.pte;
+        t->pte_addr = record->t.pte_addr;
+        vmm_detect(u, access, va, record, t);
+    }
+    return true;
 }
 
 /* An address becomes a location: TLB, then walk. */
 VMM_INLINE vmm_status_t vmm_mmu_translate(vmm_ref_t u, unsigned access, vmm_vaddr_t va, vmm_translation_t *t)
 {
     const vmm_context_t *context = &u.state->view[access].context;
+    const uint64_t walks = u.stats->walks;
     vmm_status_t status;
-    if (context->format == VMM_BARE) {
-        status = vmm_mmu_identity(u, access, va, t);
+    if (u.model->detect && vmm_record_serves(u, access, va, t)) return VMM_OK;
+    if (vmm_is_guest(u, context)) {
+        u.stats->walks++;
+        status = vmm_walk_stages(u, context, &context->judge, access, va, t, NULL, NULL);
+        return status == VMM_OK ? status : vmm_mmu_faulted(u);
+    }
+    if (vmm_half_of(u, context, va)->format == VMM_BARE) {
+        status = vmm_mmu_identity(u, context, access, va, t);
         return status == VMM_OK ? status : vmm_mmu_faulted(u);
     }
     if (vmm_has_tlb(u) && vmm_tlb_translate(u, context, access, va, t)) return VMM_OK;
     status = vmm_walk_chosen(u, access, va, t);
     if (status != VMM_OK) return vmm_mmu_faulted(u);
-    if (vmm_has_tlb(u)) vmm_tlb_fill(u, access, context->asid, va, t);
+    if (u.model->detect && u.stats->walks == walks) { /* a hit of the walk cache */
+        const vmm_record_t record = {*t, u.state->clock};
+        vmm_detect(u, access, va, &record, t);
+    }
+    if (vmm_has_tlb(u)) vmm_tlb_fill(u, access, context, va, t);
     return VMM_OK;
 }
 
@@ -2260,7 +3631,7 @@ VMM_INLINE vmm_status_t vmm_mmu_translate(vmm_ref_t u, unsigned access, vmm_vadd
 VMM_INLINE vmm_status_t vmm_mmu_translate_any(vmm_ref_t u, unsigned access, vmm_vaddr_t va, vmm_translation_t *t)
 {
     if (access > VMM_FETCH) return VMM_E_ARGUMENT;
-    while (vmm_mmu_translate(u, access, va, t))
+    while (u.slow.translate(u.self, access, va, t))
         if (!vmm_mmu_served(u)) return VMM_FAULT;
     return VMM_OK;
 }
@@ -2271,14 +3642,152 @@ VMM_INLINE bool vmm_crosses(vmm_ref_t u, vmm_vaddr_t va, unsigned bytes)
     return (va & page_mask) > page_mask - (bytes - 1u);
 }
 
-/* Translates one byte without the shortcut, and fills the front when its page is RAM. */
-VMM_INLINE enum vmm_reach vmm_mmu_full(vmm_ref_t u, unsigned access, vmm_vaddr_t va, vmm_translation_t *t,
-                                       uintptr_t *host)
+/* Nothing answers at a place, or what does refuses. */
+VMM_INLINE vmm_status_t vmm_mmu_refused(vmm_ref_t u, unsigned access, vmm_vaddr_t va, const vmm_translation_t *t)
 {
-    if (vmm_mmu_translate(u, access, va, t)) return VMM_REACH_FAULT;
+    vmm_fault_set(vmm_base(u), &u.state->view[access].context.judge, u.fault, VMM_ACCESS_FAULT, access, VMM_RULE_BUS,
+                  t->level, va, t->pte_addr, t->pte);
+    return vmm_mmu_faulted(u);
+}
+
+/* -- who else wants to know of an access: watchpoints, the physical check, tracked pages, Device memory -- */
+
+VMM_INLINE bool vmm_overlaps(vmm_vaddr_t one, uint64_t bytes, vmm_vaddr_t other, uint64_t others)
+{
+    return one - other < others || other - one < bytes;
+}
+
+/* Is a watchpoint for this kind of access in a range? A tag, or what wraps, does not hide an address. */
+VMM_INLINE bool vmm_is_watched(vmm_ref_t u, unsigned access, vmm_vaddr_t va, uint64_t bytes)
+{
+    const vmm_state_t *s = u.state;
+    unsigned i;
+    va = vmm_flush_va(u, va);
+    for (i = 0; i < s->watches; i++)
+        if ((s->watch[i].access >> access & 1) && vmm_overlaps(s->watch[i].va, s->watch[i].bytes, va, bytes))
+            return true;
+    return false;
+}
+
+/* The byte of a page of the RAM window, or null for an address outside. */
+VMM_INLINE uint8_t *vmm_track_of(const vmm_track_t *track, const vmm_memory_t *memory, vmm_paddr_t paddr)
+{
+    const uint64_t offset = paddr - memory->base;
+    return offset < memory->size ? &track->page[offset >> track->page_shift] : NULL;
+}
+
+/* A store into RAM is about to land: marks it, tells about code. Returns what the callback said. */
+VMM_INLINE int vmm_track_store(vmm_ref_t u, vmm_paddr_t paddr, unsigned bytes)
+{
+    const vmm_track_t *track = u.state->track;
+    uint8_t *page = vmm_track_of(track, &u.state->memory, paddr);
+    if (!page) return 0;
+    if ((VMM_ATOMIC_LOAD(page) & VMM_TRACK_CODE) && track->code) {
+        const int refused = track->code(track->user, paddr, bytes);
+        if (refused) return refused;
+    }
+    vmm_track_change(page, VMM_TRACK_DIRTY, 0);
+    return 0;
+}
+
+/** @endcond */
+
+/** Says that no decoded code is left of a page: stores to it need not call back any more. O(1); any thread.
+ *  @param track   the marks, as given to NAME_set_track
+ *  @param memory  the RAM window
+ *  @param paddr   any physical address in the page; one outside RAM is harmless */
+VMM_INLINE void vmm_track_clear_code(vmm_track_t *track, const vmm_memory_t *memory, vmm_paddr_t paddr)
+{
+    uint8_t *page = vmm_track_of(track, memory, paddr);
+    if (page) vmm_track_change(page, 0, VMM_TRACK_CODE);
+}
+
+/** Finds the next page that was stored to, and takes its mark away. When all were taken, call NAME_flush_stores on
+ *  every MMU over this RAM (or ask for VMM_ASK_STORES and wait), and only then look at the pages: until then their
+ *  stores go unnoticed. O(pages skipped); any thread.
+ *  @param track   the marks
+ *  @param memory  the RAM window
+ *  @param page    where to begin; receives the physical address of the page
+ *  @return whether there is one. */
+VMM_INLINE bool vmm_track_next_dirty(vmm_track_t *track, const vmm_memory_t *memory, vmm_paddr_t *page)
+{
+    for (*page &= ~vmm_low_mask(track->page_shift); *page - memory->base < memory->size;
+         *page += vmm_low_mask(track->page_shift) + 1) {
+        uint8_t *mark = vmm_track_of(track, memory, *page);
+        if (!(VMM_ATOMIC_LOAD(mark) & VMM_TRACK_DIRTY)) continue;
+        vmm_track_change(mark, 0, VMM_TRACK_DIRTY);
+        return true;
+    }
+    return false;
+}
+
+/** @cond internal */
+/* Does the physical check refuse? HLVX reads what must be executable besides. */
+VMM_INLINE bool vmm_check_refuses(vmm_ref_t u, const vmm_judge_t *judge, vmm_paddr_t paddr, uint64_t bytes,
+                                  unsigned access)
+{
+    if (!judge->check) return false;
+    if (judge->check(judge->check_user, paddr, bytes, access, judge->privilege)) return true;
+    return vmm_has_guests(u) && (judge->features & VMM_RISCV_HLVX) && access == VMM_READ &&
+           judge->check(judge->check_user, paddr, bytes, VMM_FETCH, judge->privilege);
+}
+
+/* May the front keep a page, so that nobody hears of the next access to it? */
+VMM_INLINE bool vmm_may_keep(vmm_ref_t u, unsigned access, vmm_vaddr_t va, const vmm_translation_t *t)
+{
+    const vmm_state_t *s = u.state;
+    const vmm_judge_t *judge = &s->view[access].context.judge;
+    const uint64_t page_mask = vmm_low_mask(vmm_base(u)->page_shift);
+    if (vmm_base(u)->rules == VMM_RULES_ARM64 && (judge->device >> t->type & 1)) return false;
+    if (s->watches && vmm_is_watched(u, access, va & ~page_mask, page_mask + 1)) return false;
+    if (vmm_check_refuses(u, judge, t->paddr & ~page_mask, page_mask + 1, access)) return false;
+    if (s->track && access == VMM_WRITE)
+        return !(VMM_ATOMIC_LOAD(vmm_track_of(s->track, &s->memory, t->paddr)) & VMM_TRACK_CODE);
+    return true;
+}
+
+/* Asks whoever looks on, before anything moves. `bytes` do not cross the page. */
+VMM_INLINE vmm_status_t vmm_mmu_allow(vmm_ref_t u, unsigned access, vmm_vaddr_t va, unsigned bytes,
+                                      const vmm_translation_t *t)
+{
+    const vmm_state_t *s = u.state;
+    const vmm_judge_t *judge = &s->view[access].context.judge;
+    if (s->watches && vmm_is_watched(u, access, va, bytes)) {
+        vmm_fault_set(vmm_base(u), judge, u.fault, VMM_WATCH_FAULT, access, VMM_RULE_WATCH, t->level, va, t->pte_addr,
+                      t->pte);
+        return vmm_mmu_faulted(u);
+    }
+    if (vmm_check_refuses(u, judge, t->paddr, bytes, access)) {
+        vmm_fault_set(vmm_base(u), judge, u.fault, VMM_ACCESS_FAULT, access, VMM_RULE_CHECK, t->level, va, t->pte_addr,
+                      t->pte);
+        return vmm_mmu_faulted(u);
+    }
+    if (s->track && access == VMM_WRITE && vmm_track_store(u, t->paddr, bytes))
+        return vmm_mmu_refused(u, access, va, t);
+    return VMM_OK;
+}
+
+/* Fills the front; the detector keeps what it was filled with. */
+VMM_INLINE void vmm_front_keep(vmm_ref_t u, unsigned access, vmm_vaddr_t va, uintptr_t host, const vmm_translation_t *t)
+{
+    vmm_front_slot_t *slot = vmm_front_slot_of(u, access, va);
+    /* A flush of a guest's page takes all of the page that the first stage maps, in whatever pieces it lies. */
+    const bool guest = vmm_is_guest(u, &u.state->view[access].context);
+    if (u.model->detect && va + slot->bias <= u.state->gate[access].limit) return; /* it was a hit: its record stays */
+    vmm_front_fill(u, access, va, host, guest ? t->first_shift : t->page_shift, slot);
+    if (!u.model->detect) return;
+    u.record[slot - u.front].t = *t;
+    u.record[slot - u.front].when = u.state->clock;
+}
+
+/* Translates without the shortcut, and fills the front when the page is RAM. `bytes` do not cross the page. */
+VMM_INLINE enum vmm_reach vmm_mmu_full(vmm_ref_t u, unsigned access, vmm_vaddr_t va, unsigned bytes,
+                                       vmm_translation_t *t, uintptr_t *host)
+{
+    if (u.slow.translate(u.self, access, va, t) || vmm_mmu_allow(u, access, va, bytes, t)) return VMM_REACH_FAULT;
     *host = (uintptr_t)vmm_mem_host(&u.state->memory, t->paddr, 1);
     if (!*host) return VMM_REACH_FAR;
-    if (vmm_has_front(u)) vmm_front_fill(u, access, va, *host, t->page_shift, vmm_front_slot_of(u, access, va));
+    if (vmm_has_front(u) && vmm_may_keep(u, access, va, t)) vmm_front_keep(u, access, va, *host, t);
     return VMM_REACH_HOST;
 }
 
@@ -2295,30 +3804,33 @@ VMM_INLINE enum vmm_reach vmm_mmu_shortcut(vmm_ref_t u, unsigned access, vmm_vad
     const uint8_t *at;
     vmm_pte_t pte;
     uint64_t offset;
-    if (!vmm_has_walk_cache(u) || vmm_has_tlb(u) || VMM_UNLIKELY(vmm_crosses(u, va, bytes))) return VMM_REACH_FAR;
+    if (!vmm_has_walk_cache(u) || vmm_has_tlb(u) || u.model->detect) return VMM_REACH_FAR;
+    if (VMM_UNLIKELY(vmm_crosses(u, va, bytes))) return VMM_REACH_FAR;
     slot = vmm_walk_slot_of(u, va);
     if (VMM_UNLIKELY(slot->tag != vmm_walk_tag(u, view, va))) return VMM_REACH_FAR;
     at = slot->table + (size_t)vmm_level_index(p, 0, va) * p->pte_bytes;
     pte = vmm_pte_load(p, at);
+    if (p->rights != VMM_RIGHTS_LEAF && VMM_UNLIKELY(slot->denied & view->need)) return VMM_REACH_FAR;
     if (VMM_UNLIKELY((pte & view->mask) != view->want)) {
-        if (pte & p->valid || u.state->serve) return VMM_REACH_FAR; /* the long way asks the hook */
-        vmm_fault_set(u.fault, VMM_PAGE_FAULT, access, VMM_RULE_VALID, 0, vmm_wrap(p, va),
-                      memory->base + (uintptr_t)(at - (const uint8_t *)memory->ram), pte);
+        if (pte & p->valid || u.state->serve || p->rules == VMM_RULES_ARM32)
+            return VMM_REACH_FAR; /* the long way asks the hook, and tells ARMv7-A's domain */
+        if (p->rules == VMM_RULES_X86 || p->rules == VMM_RULES_ARM64) {
+            VMM_COPY(u.fault, &view->absent, offsetof(vmm_fault_t, vaddr));
+            u.fault->vaddr = va & view->absent.vaddr;
+            u.fault->pte_addr = memory->base + (uintptr_t)(at - (const uint8_t *)memory->ram);
+            u.fault->pte = pte;
+        } else {
+            vmm_fault_set(p, &view->context.judge, u.fault, VMM_PAGE_FAULT, access, VMM_RULE_VALID, 0, vmm_wrap(p, va),
+                          memory->base + (uintptr_t)(at - (const uint8_t *)memory->ram), pte);
+        }
         u.stats->faults++;
         return VMM_REACH_FAULT;
     }
-    offset = vmm_pte_paddr(p, pte) - memory->base;
+    offset = vmm_leaf_paddr(p, pte, 0) - memory->base;
     if (VMM_UNLIKELY(offset >= memory->size)) return VMM_REACH_FAR;
     *host = (uintptr_t)memory->ram + (uintptr_t)offset + (uintptr_t)(va & vmm_low_mask(p->page_shift));
     if (vmm_has_front(u)) vmm_front_fill(u, access, va, *host, p->page_shift, front);
     return VMM_REACH_HOST;
-}
-
-/* Nothing answers at a place, or what does refuses. */
-VMM_INLINE vmm_status_t vmm_mmu_refused(vmm_ref_t u, unsigned access, vmm_vaddr_t va, const vmm_translation_t *t)
-{
-    vmm_fault_set(u.fault, VMM_ACCESS_FAULT, access, VMM_RULE_BUS, t->level, va, t->pte_addr, t->pte);
-    return vmm_mmu_faulted(u);
 }
 
 /* A part of an access, at a place that is known. */
@@ -2330,6 +3842,15 @@ VMM_INLINE vmm_status_t vmm_mmu_transfer(vmm_ref_t u, unsigned access, vmm_vaddr
     return refused ? vmm_mmu_refused(u, access, va, t) : VMM_OK;
 }
 
+/* x86: data whose second page is not canonical is #GP before anything is walked (SDM volume 3, 3.3.7.1: the operand's
+ * address is looked at first); an instruction is fetched up to the end of its first page before. */
+VMM_INLINE bool vmm_x86_has_no_end(vmm_ref_t u, unsigned access, vmm_vaddr_t next)
+{
+    const vmm_context_t *context = &u.state->view[access].context;
+    return vmm_base(u)->rules == VMM_RULES_X86 && access != VMM_FETCH && context->half[0].format != VMM_BARE &&
+           !vmm_has_address(u, context, next);
+}
+
 /* An access that crosses a page: both parts are translated, then moved. A store asks the bus before
  * it writes RAM, so that a refusal finds memory as it was (two devices in one access excepted). */
 VMM_INLINE vmm_status_t vmm_mmu_crossing(vmm_ref_t u, unsigned access, vmm_vaddr_t va, uint8_t *data, unsigned bytes)
@@ -2339,7 +3860,11 @@ VMM_INLINE vmm_status_t vmm_mmu_crossing(vmm_ref_t u, unsigned access, vmm_vaddr
     const vmm_vaddr_t next = vmm_wrap(vmm_widest(u), va + room);
     vmm_translation_t first, second;
     bool second_first;
-    if (vmm_mmu_translate(u, access, va, &first) || vmm_mmu_translate(u, access, next, &second)) return VMM_FAULT;
+    if (vmm_x86_has_no_end(u, access, next)) return u.slow.translate(u.self, access, next, &second);
+    if (u.slow.translate(u.self, access, va, &first) || u.slow.translate(u.self, access, next, &second))
+        return VMM_FAULT;
+    if (vmm_mmu_allow(u, access, va, room, &first) || vmm_mmu_allow(u, access, next, bytes - room, &second))
+        return VMM_FAULT;
     second_first = access == VMM_WRITE && vmm_mem_host(&u.state->memory, first.paddr, room) != NULL;
     if (second_first && vmm_mmu_transfer(u, access, next, &second, data + room, bytes - room, false)) return VMM_FAULT;
     if (vmm_mmu_transfer(u, access, va, &first, data, room, false)) return VMM_FAULT;
@@ -2359,9 +3884,9 @@ VMM_INLINE void vmm_order(void *value, unsigned bytes, bool big_endian)
     if (!vmm_keeps_order(big_endian)) vmm_put(value, vmm_swap(vmm_get(value, bytes), bytes), bytes);
 }
 
-/* Host address of one byte by the fastest stage that knows it; *t only when it is far. */
-VMM_INLINE enum vmm_reach vmm_mmu_host(vmm_ref_t u, unsigned access, vmm_vaddr_t va, vmm_translation_t *t,
-                                       uintptr_t *host)
+/* Host address of some bytes in one page by the fastest stage that knows it; *t only when it is far. */
+VMM_INLINE enum vmm_reach vmm_mmu_host(vmm_ref_t u, unsigned access, vmm_vaddr_t va, unsigned bytes,
+                                       vmm_translation_t *t, uintptr_t *host)
 {
     vmm_front_slot_t *slot;
     enum vmm_reach reach;
@@ -2370,7 +3895,30 @@ VMM_INLINE enum vmm_reach vmm_mmu_host(vmm_ref_t u, unsigned access, vmm_vaddr_t
         return VMM_REACH_HOST;
     }
     reach = vmm_mmu_shortcut(u, access, va, 1, slot, host);
-    return reach == VMM_REACH_FAR ? vmm_mmu_full(u, access, va, t, host) : reach;
+    return reach == VMM_REACH_FAR ? vmm_mmu_full(u, access, va, bytes, t, host) : reach;
+}
+
+/* AArch64: an access to Device memory must be aligned. That is told before rights are, so the entry is looked at
+ * without judging them; what else is wrong with the walk is told by the access itself. */
+VMM_INLINE bool vmm_device_misaligned(vmm_ref_t u, unsigned access, vmm_vaddr_t va, unsigned bytes)
+{
+    const vmm_context_t *context = &u.state->view[access].context;
+    const unsigned format = vmm_half_of(u, context, va)->format;
+    vmm_judge_t judge = context->judge;
+    vmm_translation_t t;
+    vmm_fault_t fault;
+    vmm_ref_t looking = u;
+    if (!(va & (bytes - 1u)) || !judge.device || format == VMM_BARE) return false;
+    VMM_SET(&t, 0, sizeof t);
+    looking.fault = &fault;
+    if (judge.marking == VMM_MARK_UPDATE) judge.marking = VMM_MARK_PEEK;
+    if (vmm_walk_looking(looking, context, &judge, access, va, &t, NULL, NULL) &&
+        (fault.rule < VMM_RULE_USER_PAGE || fault.rule > VMM_RULE_EXECUTE))
+        return false; /* everything but rights comes before alignment */
+    if (!(judge.device >> t.type & 1)) return false;
+    vmm_fault_set(vmm_base(u), &context->judge, u.fault, VMM_ALIGN_FAULT, access, VMM_RULE_ALIGN, vmm_base(u)->levels,
+                  va, t.pte_addr, 0);
+    return true;
 }
 
 /* One try of an access, the long way: full translation; crossings and devices too. Loads go through a
@@ -2381,11 +3929,13 @@ VMM_INLINE vmm_status_t vmm_mmu_try(vmm_ref_t u, unsigned access, vmm_vaddr_t va
     uintptr_t host = 0;
     uint8_t buffer[8];
     vmm_status_t status;
+    VMM_SET(buffer, 0, sizeof buffer);
     if (access == VMM_WRITE) VMM_COPY(buffer, data, bytes);
+    if (vmm_base(u)->rules == VMM_RULES_ARM64 && vmm_device_misaligned(u, access, va, bytes)) return vmm_mmu_faulted(u);
     if (vmm_crosses(u, va, bytes)) {
         status = vmm_mmu_crossing(u, access, va, buffer, bytes);
     } else {
-        if (vmm_mmu_full(u, access, va, &t, &host) == VMM_REACH_FAULT) return VMM_FAULT;
+        if (vmm_mmu_full(u, access, va, bytes, &t, &host) == VMM_REACH_FAULT) return VMM_FAULT;
         status = vmm_mmu_transfer(u, access, va, &t, buffer, bytes, true);
     }
     if (status == VMM_OK && access != VMM_WRITE) VMM_COPY(data, buffer, bytes);
@@ -2473,7 +4023,7 @@ VMM_INLINE vmm_status_t vmm_mmu_block_page(vmm_ref_t u, unsigned access, vmm_vad
     vmm_translation_t t;
     uintptr_t host = 0;
     size_t i;
-    switch (vmm_mmu_host(u, access, va, &t, &host)) {
+    switch (vmm_mmu_host(u, access, va, (unsigned)bytes, &t, &host)) {
     case VMM_REACH_FAULT: return VMM_FAULT;
     case VMM_REACH_HOST:
         if (move && access == VMM_WRITE) VMM_COPY((void *)host, data, bytes);
@@ -2507,26 +4057,64 @@ VMM_INLINE vmm_status_t vmm_mmu_block(vmm_ref_t u, unsigned access, vmm_vaddr_t 
     return VMM_OK;
 }
 
+/* An access that must be aligned and is not. */
+VMM_INLINE vmm_status_t vmm_mmu_misaligned(vmm_ref_t u, unsigned access, vmm_vaddr_t va)
+{
+    const vmm_paging_t *p = vmm_base(u);
+    const vmm_judge_t *judge = &u.state->view[access].context.judge;
+    if (p->rules == VMM_RULES_MIPS)
+        vmm_mips_fault((vmm_mips_t *)u.registers, judge, u.fault, VMM_ALIGN_FAULT, access, VMM_RULE_ALIGN, va, 0);
+    else vmm_fault_set(p, judge, u.fault, VMM_ALIGN_FAULT, access, VMM_RULE_ALIGN, p->levels, va, 0, 0);
+    return vmm_mmu_faulted(u);
+}
+
 /* Host address of an aligned location in RAM that may be both read and written. */
 VMM_INLINE vmm_status_t vmm_mmu_atomic_host(vmm_ref_t u, vmm_vaddr_t va, unsigned bytes, uintptr_t *host)
 {
     const vmm_paging_t *p = vmm_base(u);
     vmm_translation_t t;
     enum vmm_reach reach;
-    if (va & (bytes - 1u)) {
-        vmm_fault_set(u.fault, VMM_ALIGN_FAULT, VMM_WRITE, VMM_RULE_ALIGN, p->levels, va, 0, 0);
-        return vmm_mmu_faulted(u);
-    }
+    if (va & (bytes - 1u)) return vmm_mmu_misaligned(u, VMM_WRITE, va);
     if (p->rules == VMM_RULES_GENERIC && p->read) { /* writing does not imply reading */
-        if (vmm_mmu_host(u, VMM_READ, va, &t, host) == VMM_REACH_FAULT) {
+        if (vmm_mmu_host(u, VMM_READ, va, bytes, &t, host) == VMM_REACH_FAULT) {
             u.fault->access = VMM_WRITE; /* both halves are judged as a store */
-            u.fault->cause = vmm_fault_cause(u.fault->kind, VMM_WRITE);
+            u.fault->cause = vmm_riscv_cause(u.fault->kind, VMM_WRITE);
             return VMM_FAULT;
         }
     }
-    reach = vmm_mmu_host(u, VMM_WRITE, va, &t, host);
+    reach = vmm_mmu_host(u, VMM_WRITE, va, bytes, &t, host);
     if (reach == VMM_REACH_FAULT) return VMM_FAULT;
     return reach == VMM_REACH_HOST ? VMM_OK : vmm_mmu_refused(u, VMM_WRITE, va, &t);
+}
+
+/* The swap itself, in host memory. *found receives what was there. Returns whether it swapped. */
+VMM_INLINE bool vmm_host_cas(uintptr_t host, uint64_t expected, uint64_t desired, void *found, unsigned bytes)
+{
+    uint8_t e8 = (uint8_t)expected;
+    uint16_t e16 = (uint16_t)vmm_little(expected, 2);
+    uint32_t e32 = (uint32_t)vmm_little(expected, 4);
+    uint64_t e64 = vmm_little(expected, 8);
+    bool swapped;
+    switch (bytes) {
+    case 1:
+        swapped = VMM_ATOMIC_CAS((uint8_t *)host, &e8, (uint8_t)desired);
+        VMM_COPY(found, &e8, 1);
+        break;
+    case 2:
+        swapped = VMM_ATOMIC_CAS((vmm_any16_t *)host, &e16, (uint16_t)vmm_little(desired, 2));
+        VMM_COPY(found, &e16, 2);
+        break;
+    case 4:
+        swapped = VMM_ATOMIC_CAS((vmm_any32_t *)host, &e32, (uint32_t)vmm_little(desired, 4));
+        VMM_COPY(found, &e32, 4);
+        break;
+    default:
+        swapped = VMM_ATOMIC_CAS((vmm_any64_t *)host, &e64, vmm_little(desired, 8));
+        VMM_COPY(found, &e64, 8);
+        break;
+    }
+    vmm_order(found, bytes, false);
+    return swapped;
 }
 
 /* Compare-and-swap of `bytes` bytes; *found receives what was there. */
@@ -2534,31 +4122,65 @@ VMM_INLINE vmm_status_t vmm_mmu_cas(vmm_ref_t u, vmm_vaddr_t va, uint64_t expect
                                     unsigned bytes)
 {
     uintptr_t host = 0;
-    uint8_t e8 = (uint8_t)expected;
-    uint16_t e16 = (uint16_t)vmm_little(expected, 2);
-    uint32_t e32 = (uint32_t)vmm_little(expected, 4);
-    uint64_t e64 = vmm_little(expected, 8);
+    while (vmm_mmu_atomic_host(u, va, bytes, &host)) {
+        if (vmm_mmu_served(u)) continue;
+        if (vmm_base(u)->rules == VMM_RULES_ARM64 && u.fault->rule != VMM_RULE_WRITE && u.fault->rule != VMM_RULE_WATCH)
+            u.fault->code &= ~UINT32_C(0x40); /* WnR is clear where a read would have met the same fault (ESR_EL1) */
+        return VMM_FAULT;
+    }
+    (void)vmm_host_cas(host, expected, desired, found, bytes);
+    return VMM_OK;
+}
+
+/* An aligned value as other threads write it, as a number. */
+VMM_INLINE void vmm_host_load(uintptr_t host, uint64_t *value, unsigned bytes)
+{
+    switch (bytes) {
+    case 1: *value = VMM_ATOMIC_LOAD((const uint8_t *)host); break;
+    case 2: *value = vmm_little(VMM_ATOMIC_LOAD((const vmm_any16_t *)host), 2); break;
+    case 4: *value = vmm_little(VMM_ATOMIC_LOAD((const vmm_any32_t *)host), 4); break;
+    default: *value = vmm_little(VMM_ATOMIC_LOAD((const vmm_any64_t *)host), 8); break;
+    }
+}
+
+/* Load-reserved: an aligned load from RAM that remembers where and what. */
+VMM_INLINE vmm_status_t vmm_mmu_lr(vmm_ref_t u, vmm_vaddr_t va, void *value, unsigned bytes)
+{
+    vmm_state_t *s = u.state;
+    vmm_translation_t t;
+    uintptr_t host = 0;
+    uint64_t found = 0;
+    enum vmm_reach reach;
+    s->reserved_bytes = 0;
+    if (va & (bytes - 1u)) return vmm_mmu_misaligned(u, VMM_READ, va);
+    for (;;) {
+        reach = vmm_mmu_host(u, VMM_READ, va, bytes, &t, &host);
+        if (reach == VMM_REACH_HOST) break;
+        if (reach == VMM_REACH_FAR) vmm_mmu_refused(u, VMM_READ, va, &t);
+        if (!vmm_mmu_served(u)) return VMM_FAULT;
+    }
+    vmm_host_load(host, &found, bytes);
+    s->reserved_paddr = s->memory.base + (uint64_t)(host - (uintptr_t)s->memory.ram);
+    s->reserved_value = found;
+    s->reserved_bytes = bytes;
+    vmm_put(value, found, bytes);
+    vmm_order(value, bytes, false);
+    return VMM_OK;
+}
+
+/* Store-conditional: judged as a store whether or not it stores. */
+VMM_INLINE vmm_status_t vmm_mmu_sc(vmm_ref_t u, vmm_vaddr_t va, uint64_t value, bool *done, unsigned bytes)
+{
+    vmm_state_t *s = u.state;
+    uintptr_t host = 0;
+    uint64_t found = 0;
     while (vmm_mmu_atomic_host(u, va, bytes, &host))
         if (!vmm_mmu_served(u)) return VMM_FAULT;
-    switch (bytes) {
-    case 1:
-        (void)VMM_ATOMIC_CAS((uint8_t *)host, &e8, (uint8_t)desired);
-        VMM_COPY(found, &e8, 1);
-        break;
-    case 2:
-        (void)VMM_ATOMIC_CAS((vmm_any16_t *)host, &e16, (uint16_t)vmm_little(desired, 2));
-        VMM_COPY(found, &e16, 2);
-        break;
-    case 4:
-        (void)VMM_ATOMIC_CAS((vmm_any32_t *)host, &e32, (uint32_t)vmm_little(desired, 4));
-        VMM_COPY(found, &e32, 4);
-        break;
-    default:
-        (void)VMM_ATOMIC_CAS((vmm_any64_t *)host, &e64, vmm_little(desired, 8));
-        VMM_COPY(found, &e64, 8);
-        break;
-    }
-    vmm_order(found, bytes, false);
+    *done =
+        s->reserved_bytes == bytes && s->reserved_paddr == s->memory.base + (uint64_t)(host - (uintptr_t)s->memory.ram);
+    s->reserved_bytes = 0;
+    if (!*done) return VMM_OK;
+    *done = vmm_host_cas(host, s->reserved_value, value, &found, bytes);
     return VMM_OK;
 }
 
@@ -2573,14 +4195,14 @@ VMM_INLINE void vmm_mmu_flush_all(vmm_ref_t u)
 VMM_INLINE void vmm_mmu_flush_asid(vmm_ref_t u, uint16_t asid)
 {
     vmm_front_flush_asid(u, asid);
-    if (vmm_has_tlb(u)) vmm_tlb_flush_asid(u, asid);
+    vmm_tlb_flush_space(u, VMM_TAKE_ASID, asid);
 }
 
-VMM_INLINE void vmm_mmu_flush_page(vmm_ref_t u, vmm_vaddr_t va, long asid)
+VMM_INLINE void vmm_mmu_flush_page(vmm_ref_t u, vmm_vaddr_t va, unsigned taking, uint16_t asid)
 {
-    va = vmm_wrap(vmm_widest(u), va);
+    va = vmm_flush_va(u, va);
     vmm_front_flush_page(u, va);
-    vmm_tlb_flush_page(u, va, asid);
+    vmm_tlb_flush_page(u, va, taking, asid);
 }
 
 /* What an edit asks for. Page by page where that is less than forgetting all; an MMU of ours never
@@ -2594,7 +4216,7 @@ VMM_INLINE void vmm_mmu_flush_told(vmm_ref_t u, const vmm_flush_t *what)
         vmm_mmu_flush_all(u);
         return;
     }
-    for (; pages; pages--, va += UINT64_C(1) << what->page_shift) vmm_mmu_flush_page(u, va, -1);
+    for (; pages; pages--, va += UINT64_C(1) << what->page_shift) vmm_mmu_flush_page(u, va, VMM_TAKE_ANY, 0);
 }
 /** @endcond */
 /** @} */
@@ -2603,7 +4225,8 @@ VMM_INLINE void vmm_mmu_flush_told(vmm_ref_t u, const vmm_flush_t *what)
 /** @defgroup vmm_registers 6. Register front ends
  *  What a processor's registers say becomes the context that accesses are judged in. Every change
  *  takes effect at once, and only one that changes what an entry means (menvcfg, extensions) forgets
- *  anything: for the others the front changes its bank, and the TLB goes by ASID.
+ *  anything: for the others the front changes its bank, and the TLB goes by ASID. x86 besides forgets
+ *  what its manual says that a write to CR0, CR3 or CR4 forgets.
  *  @{ */
 
 /** Registers of an architecture that has none of its own: generic formats. Translation is on from
@@ -2621,17 +4244,96 @@ typedef struct vmm_riscv {
     uint64_t menvcfg;  /**< Of it: ADUE 61, PBMTE 62. */
     uint8_t privilege; /**< 0 user, 1 supervisor, 3 machine. */
     uint8_t features;  /**< enum vmm_feature. */
+    /* The hypervisor extension's; 0 without it. */
+    uint8_t virtual_mode; /**< V: user and supervisor mode are a guest's. */
+    uint8_t hlv;          /**< enum vmm_hlv: how loads and stores are made. */
+    uint64_t vsatp;       /**< First stage of guests, as satp. */
+    uint64_t hgatp;       /**< Second stage: MODE, VMID and root, in the register's layout. */
+    uint64_t vsstatus;    /**< Of it: SUM 18, MXR 19. */
+    uint64_t hstatus;     /**< Of it: SPVP 8. */
+    uint64_t henvcfg;     /**< Of it: ADUE 61, PBMTE 62. */
 } vmm_riscv_t;
 
+/** RISC-V: as what instruction a load or store is made. */
+enum vmm_hlv {
+    VMM_HLV_NONE = 0, /**< An ordinary one. */
+    VMM_HLV,          /**< HLV and HSV: a guest's, with the privilege of hstatus.SPVP. */
+    VMM_HLVX          /**< HLVX: as HLV, but what is read must be executable, in both stages. */
+};
+
+/** Registers of an x86 processor that address translation depends on. */
+typedef struct vmm_x86 {
+    uint64_t cr0;      /**< PE 0, WP 16, PG 31. */
+    uint64_t cr3;      /**< Root; PCID in 11:0 while CR4.PCIDE is set. */
+    uint64_t cr4;      /**< PSE 4, PAE 5, PGE 7, LA57 12, PCIDE 17, SMEP 20, SMAP 21, PKE 22, PKS 24. */
+    uint64_t efer;     /**< LME 8, LMA 10, NXE 11. */
+    uint32_t pkru;     /**< Rights by key of user pages: AD in even bits, WD in odd. */
+    uint32_t pkrs;     /**< Of supervisor pages. */
+    uint16_t features; /**< enum vmm_feature. */
+    uint8_t cpl;       /**< 0 to 3; 3 is user mode. */
+    uint8_t ac;        /**< EFLAGS.AC. */
+    uint8_t implicit;  /**< Data accesses are implicit supervisor ones. */
+} vmm_x86_t;
+
+/** Registers of an AArch64 processor that stage 1 of EL1 and EL0 depends on. */
+typedef struct vmm_arm64 {
+    uint64_t ttbr[2];     /**< TTBR0_EL1, TTBR1_EL1: ASID 63:48, base. */
+    uint64_t tcr;         /**< TCR_EL1. */
+    uint64_t sctlr;       /**< SCTLR_EL1: M 0, WXN 19. */
+    uint64_t mair;        /**< MAIR_EL1: which AttrIndx is Device memory. */
+    uint16_t features;    /**< enum vmm_feature. */
+    uint8_t el;           /**< 0 or 1. */
+    uint8_t pan;          /**< PSTATE.PAN. */
+    uint8_t unprivileged; /**< Data accesses are judged as EL0's (LDTR, STTR). */
+} vmm_arm64_t;
+
+/** Registers of an ARMv7-A processor that the short descriptors depend on. */
+typedef struct vmm_arm32 {
+    uint32_t ttbr[2];     /**< TTBR0, TTBR1. */
+    uint32_t ttbcr;       /**< N 2:0, PD0 4, PD1 5. */
+    uint32_t dacr;        /**< Two bits a domain: 0 no access, 1 client, 3 manager. */
+    uint32_t sctlr;       /**< M 0, WXN 19, UWXN 20, AFE 29. */
+    uint32_t contextidr;  /**< ASID 7:0. */
+    uint16_t features;    /**< enum vmm_feature. */
+    uint8_t pl;           /**< Privilege level: 0 user, 1 the others. */
+    uint8_t unprivileged; /**< Data accesses are judged as PL0's (LDRT, STRT). */
+} vmm_arm32_t;
+
+/** What TLBI forgets; the register names bits of its argument. Each architecture counts its own. */
+enum vmm_tlbi {
+    VMM_TLBIALL = 0, /**< ARMv7-A: everything. */
+    VMM_TLBIMVA,     /**< MVA in 31:12, ASID in 7:0: that page of that space, and global ones. */
+    VMM_TLBIASID,    /**< ASID in 7:0: that space, without global pages. */
+    VMM_TLBIMVAA,    /**< That page in every space. */
+
+    VMM_TLBI_VMALLE1 = 0, /**< AArch64: everything. */
+    VMM_TLBI_VAE1,        /**< VA[55:12] in 43:0, ASID in 63:48: that page of that space, and global ones. */
+    VMM_TLBI_ASIDE1,      /**< ASID in 63:48: that space, without global pages. */
+    VMM_TLBI_VAAE1,       /**< That page in every space. */
+    VMM_TLBI_VALE1,       /**< As VAE1, the last level alone. */
+    VMM_TLBI_VAALE1       /**< As VAAE1, the last level alone. */
+};
+
 /** @cond internal */
+/* Who is asked before physical memory is touched, and as whom; who is told of what was marked. */
+VMM_INLINE void vmm_context_check(vmm_ref_t u, vmm_context_t *context, unsigned privilege)
+{
+    context->judge.track = u.state->track;
+    context->judge.base = u.state->memory.base;
+    context->judge.check = u.state->check;
+    context->judge.check_user = u.state->check_user;
+    context->judge.privilege = u.state->check ? (uint8_t)privilege : 0;
+}
+
 VMM_INLINE void vmm_plain_apply(vmm_ref_t u, const vmm_plain_t *r)
 {
     vmm_context_t context;
     VMM_SET(&context, 0, sizeof context);
-    context.root = r->root;
+    context.half[0].root = r->root;
     context.asid = r->asid;
     context.judge.user = r->user;
     context.judge.marking = VMM_MARK_UPDATE;
+    vmm_context_check(u, &context, !r->user);
     vmm_views_set(u, &context, &context);
 }
 
@@ -2680,6 +4382,12 @@ VMM_INLINE int vmm_riscv_format(vmm_ref_t u, unsigned mode)
     return -1;
 }
 
+/* Does hardware set accessed and dirty bits? */
+VMM_INLINE bool vmm_riscv_marks(const vmm_riscv_t *r)
+{
+    return (r->features & VMM_SVADU) ? (r->menvcfg >> 61) & 1 : !(r->features & VMM_SVADE);
+}
+
 /* The context that one privilege gives. Modifiers that cannot matter are left 0, so that modes that
  * act alike share a bank. */
 VMM_INLINE vmm_context_t vmm_riscv_context(vmm_ref_t u, const vmm_riscv_t *r, unsigned privilege)
@@ -2687,30 +4395,61 @@ VMM_INLINE vmm_context_t vmm_riscv_context(vmm_ref_t u, const vmm_riscv_t *r, un
     const int format = vmm_riscv_format(u, vmm_riscv_mode(u, r->satp));
     vmm_context_t c;
     VMM_SET(&c, 0, sizeof c);
-    c.format = (uint8_t)format;
+    vmm_context_check(u, &c, privilege);
+    c.half[0].format = (uint8_t)format;
     if (privilege == 3 || format == VMM_BARE) {
-        c.format = VMM_BARE;
+        c.half[0].format = VMM_BARE;
         return c;
     }
-    c.root = (r->satp & vmm_low_mask(vmm_riscv_is_32(u) ? 22 : 44)) << 12;
+    c.half[0].root = (r->satp & vmm_low_mask(vmm_riscv_is_32(u) ? 22 : 44)) << 12;
     c.asid = (uint16_t)(vmm_riscv_is_32(u) ? (r->satp >> 22) & 0x1ff : (r->satp >> 44) & 0xffff);
     c.judge.user = privilege == 0;
     c.judge.sum = privilege == 1 && ((r->mstatus >> 18) & 1);
     c.judge.mxr = (r->mstatus >> 19) & 1;
-    c.judge.marking = VMM_MARK_UPDATE;
-    if ((r->features & VMM_SVADU) ? !((r->menvcfg >> 61) & 1) : (r->features & VMM_SVADE) != 0)
-        c.judge.marking = VMM_MARK_FAULT;
+    c.judge.marking = vmm_riscv_marks(r) ? VMM_MARK_UPDATE : VMM_MARK_FAULT;
     c.judge.features = r->features & VMM_SVNAPOT;
     if ((r->features & VMM_SVPBMT) && ((r->menvcfg >> 62) & 1)) c.judge.features |= VMM_SVPBMT;
     return c;
 }
 
-/* Loads and stores go by MPP while MPRV is set, fetches never do. */
+/* A guest's: the first stage goes by vsatp, vsstatus and what henvcfg leaves of menvcfg, the second by hgatp, menvcfg
+ * and of mstatus MXR, which both obey. hgatp: RV64 MODE 63:60, VMID 57:44; RV32 MODE 31, VMID 28:22; PPN as satp. */
+VMM_INLINE vmm_context_t vmm_riscv_guest_context(vmm_ref_t u, const vmm_riscv_t *r, unsigned privilege)
+{
+    const bool is_32 = vmm_riscv_is_32(u);
+    const int format = vmm_riscv_format(u, vmm_riscv_mode(u, r->hgatp));
+    const vmm_paging_t *p = format == VMM_BARE ? NULL : u.model->arch->format[format];
+    const uint64_t mxr = r->mstatus & UINT64_C(1) << 19;
+    vmm_riscv_t first = *r;
+    vmm_context_t c;
+    first.satp = r->vsatp;
+    first.mstatus = r->vsstatus | mxr;
+    first.menvcfg = r->menvcfg & r->henvcfg;
+    c = vmm_riscv_context(u, &first, privilege);
+    c.half[1].bits = p ? (uint8_t)(p->vaddr_bits + 2) : 64;
+    c.half[1].level = p ? p->levels : 0;
+    c.half[1].root = p ? (r->hgatp & vmm_low_mask(is_32 ? 22 : 44)) << 12 : 0;
+    c.vmid = (uint16_t)(is_32 ? (r->hgatp >> 22) & 0x7f : (r->hgatp >> 44) & 0x3fff);
+    c.judge.features |= r->features & VMM_SVNAPOT;
+    if (mxr) c.judge.features |= VMM_RISCV_SECOND_MXR;
+    if ((r->features & VMM_SVPBMT) && ((r->menvcfg >> 62) & 1)) c.judge.features |= VMM_RISCV_SECOND_PBMT;
+    if (vmm_riscv_marks(r)) c.judge.features |= VMM_RISCV_SECOND_MARKS;
+    return c;
+}
+
+/* Loads and stores go by MPP and MPV while MPRV is set, fetches never do; HLV and HSV go by SPVP. */
 VMM_INLINE void vmm_riscv_apply(vmm_ref_t u, const vmm_riscv_t *r)
 {
-    const unsigned mpp = (unsigned)(r->mstatus >> 11) & 3u;
-    const vmm_context_t fetch = vmm_riscv_context(u, r, r->privilege);
-    const vmm_context_t data = vmm_riscv_context(u, r, (r->mstatus >> 17) & 1 ? mpp : r->privilege);
+    const bool modified = (r->mstatus >> 17) & 1, hlv = vmm_has_guests(u) && r->hlv;
+    const unsigned mpp = (unsigned)(r->mstatus >> 11) & 3u, spvp = (unsigned)(r->hstatus >> 8) & 1u;
+    const unsigned privilege = hlv ? spvp : modified ? mpp : r->privilege;
+    const bool guest = hlv || (modified ? (r->mstatus >> 39) & 1 : r->virtual_mode);
+    vmm_context_t fetch, data;
+    if (vmm_has_guests(u) && r->virtual_mode && r->privilege < 3) fetch = vmm_riscv_guest_context(u, r, r->privilege);
+    else fetch = vmm_riscv_context(u, r, r->privilege);
+    if (vmm_has_guests(u) && guest && privilege < 3) data = vmm_riscv_guest_context(u, r, privilege);
+    else data = vmm_riscv_context(u, r, privilege);
+    if (hlv && r->hlv == VMM_HLVX) data.judge.features |= VMM_RISCV_HLVX;
     vmm_views_set(u, &data, &fetch);
 }
 
@@ -2720,8 +4459,9 @@ VMM_INLINE vmm_status_t vmm_riscv_init(vmm_ref_t u, vmm_riscv_t *r, const vmm_me
     if (status) return status;
     VMM_SET(r, 0, sizeof *r);
     r->privilege = 1;
-    r->features = u.model->arch->features;
+    r->features = (uint8_t)u.model->arch->features;
     r->menvcfg = UINT64_C(1) << 61;
+    if (vmm_has_guests(u)) r->henvcfg = r->menvcfg;
     vmm_riscv_apply(u, r);
     return VMM_OK;
 }
@@ -2764,6 +4504,1108 @@ VMM_INLINE vmm_status_t vmm_riscv_set_features(vmm_ref_t u, vmm_riscv_t *r, unsi
     vmm_riscv_apply(u, r);
     vmm_mmu_flush_all(u);
     return VMM_OK;
+}
+
+/* -- RISC-V, the hypervisor extension -- */
+
+VMM_INLINE void vmm_riscv_set_virtual(vmm_ref_t u, vmm_riscv_t *r, bool virtual_mode)
+{
+    r->virtual_mode = virtual_mode;
+    vmm_riscv_apply(u, r);
+}
+
+VMM_INLINE vmm_status_t vmm_riscv_set_vsatp(vmm_ref_t u, vmm_riscv_t *r, uint64_t vsatp)
+{
+    if (vmm_riscv_format(u, vmm_riscv_mode(u, vsatp)) < 0) return VMM_E_ARGUMENT;
+    r->vsatp = vsatp;
+    vmm_riscv_apply(u, r);
+    return VMM_OK;
+}
+
+/* The root is aligned to its 16 KiB, so that the two lowest bits of its number are 0. A MODE that does not exist leaves
+ * MODE alone, but not the rest ("Hypervisor Guest Address Translation and Protection Register"). */
+VMM_INLINE vmm_status_t vmm_riscv_set_hgatp(vmm_ref_t u, vmm_riscv_t *r, uint64_t hgatp)
+{
+    const unsigned shift = vmm_riscv_is_32(u) ? 31 : 60;
+    const bool known = vmm_riscv_format(u, vmm_riscv_mode(u, hgatp)) >= 0;
+    const uint64_t fields = vmm_riscv_is_32(u) ? UINT64_C(0x1fffffff) : UINT64_C(0x03ffffffffffffff);
+    r->hgatp = ((known ? hgatp : r->hgatp) >> shift << shift) | (hgatp & fields & ~UINT64_C(3));
+    vmm_riscv_apply(u, r);
+    return known ? VMM_OK : VMM_E_ARGUMENT;
+}
+
+VMM_INLINE void vmm_riscv_set_statuses(vmm_ref_t u, vmm_riscv_t *r, uint64_t vsstatus, uint64_t hstatus)
+{
+    r->vsstatus = vsstatus;
+    r->hstatus = hstatus;
+    vmm_riscv_apply(u, r);
+}
+
+VMM_INLINE void vmm_riscv_set_henvcfg(vmm_ref_t u, vmm_riscv_t *r, uint64_t henvcfg)
+{
+    r->henvcfg = henvcfg;
+    vmm_riscv_apply(u, r);
+    vmm_mmu_flush_all(u);
+}
+
+VMM_INLINE vmm_status_t vmm_riscv_set_hlv(vmm_ref_t u, vmm_riscv_t *r, unsigned hlv)
+{
+    if (hlv > VMM_HLVX) return VMM_E_ARGUMENT;
+    r->hlv = (uint8_t)hlv;
+    vmm_riscv_apply(u, r);
+    return VMM_OK;
+}
+
+/* For the virtual machine that hgatp names. */
+VMM_INLINE void vmm_riscv_hfence_vvma(vmm_ref_t u, const vmm_riscv_t *r, const vmm_vaddr_t *va, const uint16_t *asid)
+{
+    const uint16_t vmid = (uint16_t)(vmm_riscv_is_32(u) ? (r->hgatp >> 22) & 0x7f : (r->hgatp >> 44) & 0x3fff);
+    if (va) vmm_front_flush_page(u, vmm_flush_va(u, *va));
+    else vmm_front_flush_guests(u, &vmid, asid);
+}
+/** @endcond */
+
+/* -- RISC-V, physical memory protection -- */
+
+/** Entries of physical memory protection, at most. */
+#define VMM_PMP_ENTRIES 64
+
+/** Bits of an entry's configuration. */
+enum vmm_pmp_bit {
+    VMM_PMP_R = 1 << 0,     /**< May be read. */
+    VMM_PMP_W = 1 << 1,     /**< May be written. */
+    VMM_PMP_X = 1 << 2,     /**< May be fetched from. */
+    VMM_PMP_A = 3 << 3,     /**< Which addresses it matches: */
+    VMM_PMP_OFF = 0 << 3,   /**< none; */
+    VMM_PMP_TOR = 1 << 3,   /**< from the address of the entry before (0 for the first) up to its own; */
+    VMM_PMP_NA4 = 2 << 3,   /**< four bytes; */
+    VMM_PMP_NAPOT = 3 << 3, /**< an aligned power of two from 8 bytes, as many as low ones in its address say. */
+    VMM_PMP_L = 1 << 7      /**< Locked: not written until reset, and binds machine mode too. */
+};
+
+/** RISC-V physical memory protection (privileged manual, "Physical Memory Protection"): give vmm_pmp_check and this to
+ *  NAME_set_check. The registers of one hart, with a grain of 4 bytes, without Smepmp. Read addr and cfg; write by
+ *  vmm_pmp_set_cfg and vmm_pmp_set_addr.
+ *  Invariant: entry i matches first[i] to last[i], and nothing when first > last; those from used on are off. */
+typedef struct vmm_pmp {
+    uint64_t addr[VMM_PMP_ENTRIES];     /**< pmpaddr: bits 33:2 (RV32) or 55:2 (RV64) of an address. */
+    vmm_paddr_t first[VMM_PMP_ENTRIES]; /**< First byte that each matches. */
+    vmm_paddr_t last[VMM_PMP_ENTRIES];  /**< Last byte. */
+    uint8_t cfg[VMM_PMP_ENTRIES];       /**< enum vmm_pmp_bit. */
+    uint8_t entries;                    /**< Implemented: 0 to VMM_PMP_ENTRIES; the others read as 0. */
+    uint8_t used;                       /**< The last that is not off, plus 1. */
+    uint8_t xlen;                       /**< 32 or 64: how registers are numbered, and how wide they are. */
+} vmm_pmp_t;
+
+/** @cond internal */
+/* What an entry matches. */
+VMM_INLINE void vmm_pmp_decode(vmm_pmp_t *pmp, unsigned i)
+{
+    const uint64_t addr = pmp->addr[i], before = i ? pmp->addr[i - 1] : 0, ones = addr ^ (addr + 1);
+    pmp->first[i] = ~UINT64_C(0);
+    pmp->last[i] = 0;
+    switch (pmp->cfg[i] & VMM_PMP_A) {
+    case VMM_PMP_OFF: break;
+    case VMM_PMP_TOR:
+        if (before >= addr) break;
+        pmp->first[i] = before << 2;
+        pmp->last[i] = (addr << 2) - 1;
+        break;
+    case VMM_PMP_NA4:
+        pmp->first[i] = addr << 2;
+        pmp->last[i] = addr << 2 | 3;
+        break;
+    default: /* n low ones: 2^(n + 3) bytes */
+        pmp->first[i] = (addr & ~ones) << 2;
+        pmp->last[i] = (addr | ones) << 2 | 3;
+        break;
+    }
+}
+
+/* The bounds, after a register has changed. */
+VMM_INLINE void vmm_pmp_renew(vmm_pmp_t *pmp)
+{
+    unsigned i;
+    pmp->used = 0;
+    for (i = 0; i < pmp->entries; i++) {
+        vmm_pmp_decode(pmp, i);
+        if (pmp->cfg[i] & VMM_PMP_A) pmp->used = (uint8_t)(i + 1);
+    }
+}
+
+/* Entries of pmpcfg<number>: how many, or 0 when there is no such register. RV64 has the even ones alone. */
+VMM_INLINE unsigned vmm_pmp_packed(const vmm_pmp_t *pmp, unsigned number)
+{
+    if (number > 15) return 0;
+    if (pmp->xlen == 32) return 4;
+    return number & 1 ? 0 : 8;
+}
+/** @endcond */
+
+/** Resets physical memory protection: every entry off and not locked.
+ *  @param pmp      the registers
+ *  @param xlen     32 or 64
+ *  @param entries  how many are implemented: the manual has 0, 16 or 64
+ *  @return VMM_OK; VMM_E_ARGUMENT for another width, or for more than VMM_PMP_ENTRIES. */
+VMM_INLINE vmm_status_t vmm_pmp_init(vmm_pmp_t *pmp, unsigned xlen, unsigned entries)
+{
+    if ((xlen != 32 && xlen != 64) || entries > VMM_PMP_ENTRIES) return VMM_E_ARGUMENT;
+    VMM_SET(pmp, 0, sizeof *pmp);
+    pmp->xlen = (uint8_t)xlen;
+    pmp->entries = (uint8_t)entries;
+    vmm_pmp_renew(pmp);
+    return VMM_OK;
+}
+
+/** Writes pmpcfg<number>: four entries on RV32, eight on RV64, where odd numbers do not exist. A locked entry stays as
+ *  it is; bits 6 and 5 of the others read as 0, and so does W without R, which is reserved. Takes effect on the next
+ *  access after NAME_flush_all on each MMU that asks it.
+ *  @param pmp     the registers
+ *  @param number  0 to 15
+ *  @param value   the register
+ *  @return VMM_OK; VMM_E_ARGUMENT when there is no such register. O(entries). */
+VMM_INLINE vmm_status_t vmm_pmp_set_cfg(vmm_pmp_t *pmp, unsigned number, uint64_t value)
+{
+    const unsigned packed = vmm_pmp_packed(pmp, number);
+    unsigned i;
+    if (!packed) return VMM_E_ARGUMENT;
+    for (i = number * 4; i < number * 4 + packed && i < pmp->entries; i++, value >>= 8) {
+        unsigned cfg = (unsigned)value & (VMM_PMP_R | VMM_PMP_W | VMM_PMP_X | VMM_PMP_A | VMM_PMP_L);
+        if (pmp->cfg[i] & VMM_PMP_L) continue;
+        if (!(cfg & VMM_PMP_R)) cfg &= ~(unsigned)VMM_PMP_W;
+        pmp->cfg[i] = (uint8_t)cfg;
+    }
+    vmm_pmp_renew(pmp);
+    return VMM_OK;
+}
+
+/** Reads pmpcfg<number>.
+ *  @param pmp     the registers
+ *  @param number  0 to 15
+ *  @return the register; 0 when there is none, or for entries that are not implemented. */
+VMM_INLINE uint64_t vmm_pmp_get_cfg(const vmm_pmp_t *pmp, unsigned number)
+{
+    const unsigned packed = vmm_pmp_packed(pmp, number);
+    uint64_t value = 0;
+    unsigned i;
+    for (i = packed; i-- > 0;) value = value << 8 | pmp->cfg[number * 4 + i];
+    return value;
+}
+
+/** Writes pmpaddr<number>, which a locked entry ignores, and so does the one before a locked TOR entry, whose lower end
+ *  it is. Takes effect as vmm_pmp_set_cfg.
+ *  @param pmp     the registers
+ *  @param number  0 to 63
+ *  @param value   bits 33:2 (RV32) or 55:2 (RV64) of an address
+ *  @return VMM_OK, also when the write is ignored; VMM_E_ARGUMENT when there is no such register. O(entries). */
+VMM_INLINE vmm_status_t vmm_pmp_set_addr(vmm_pmp_t *pmp, unsigned number, uint64_t value)
+{
+    const unsigned next = number + 1, both = VMM_PMP_L | VMM_PMP_A, end = VMM_PMP_L | VMM_PMP_TOR;
+    if (number >= VMM_PMP_ENTRIES) return VMM_E_ARGUMENT;
+    if (number >= pmp->entries || (pmp->cfg[number] & VMM_PMP_L)) return VMM_OK;
+    if (next < pmp->entries && (pmp->cfg[next] & both) == end) return VMM_OK;
+    pmp->addr[number] = value & vmm_low_mask(pmp->xlen == 32 ? 32 : 54);
+    vmm_pmp_renew(pmp);
+    return VMM_OK;
+}
+
+/** Physical memory protection as the check of an MMU: `NAME_set_check(mmu, vmm_pmp_check, &pmp)`. The first entry that
+ *  matches any byte of the access decides, and must match all of them. Machine mode is bound by locked entries alone.
+ *  Where none matches, machine mode may do everything and the others nothing, unless no entry is implemented.
+ *  @param user       the vmm_pmp_t
+ *  @param paddr      first byte
+ *  @param bytes      how many
+ *  @param access     enum vmm_access
+ *  @param privilege  0, 1 or 3
+ *  @return 0: allowed; 1: refused. O(entries). */
+VMM_INLINE int vmm_pmp_check(void *user, vmm_paddr_t paddr, uint64_t bytes, unsigned access, unsigned privilege)
+{
+    const vmm_pmp_t *pmp = (const vmm_pmp_t *)user;
+    const vmm_paddr_t last = paddr + (bytes - 1);
+    unsigned i;
+    for (i = 0; i < pmp->used; i++) {
+        if (last < pmp->first[i] || paddr > pmp->last[i]) continue;
+        if (paddr < pmp->first[i] || last > pmp->last[i]) return 1;
+        if (privilege == 3 && !(pmp->cfg[i] & VMM_PMP_L)) return 0;
+        return !((pmp->cfg[i] >> access) & 1);
+    }
+    return privilege != 3 && pmp->entries != 0;
+}
+
+/** @cond internal */
+/* -- x86 -- */
+
+VMM_INLINE bool vmm_bit(uint64_t value, unsigned bit)
+{
+    return (value >> bit) & 1;
+}
+
+/* MAXPHYADDR. */
+VMM_INLINE unsigned vmm_x86_width(vmm_ref_t u)
+{
+    return u.state->memory.paddr_bits && u.state->memory.paddr_bits < 52 ? u.state->memory.paddr_bits : 52u;
+}
+
+VMM_INLINE bool vmm_x86_long(const vmm_x86_t *r)
+{
+    return vmm_bit(r->efer, 8) && vmm_bit(r->cr0, 31);
+}
+
+VMM_INLINE bool vmm_x86_is_pae(const vmm_x86_t *r)
+{
+    return vmm_bit(r->cr0, 31) && vmm_bit(r->cr4, 5) && !vmm_x86_long(r);
+}
+
+/* Index of the format, in the order of vmm_arch_x86. */
+VMM_INLINE unsigned vmm_x86_format(const vmm_x86_t *r)
+{
+    if (!vmm_bit(r->cr0, 31)) return VMM_BARE;
+    if (vmm_x86_long(r)) return vmm_bit(r->cr4, 12) ? 4 : 0;
+    return vmm_bit(r->cr4, 5) ? 1 : vmm_bit(r->cr4, 4) ? 2 : 3;
+}
+
+/* Features that registers have in force, with WP and PGE. */
+VMM_INLINE uint16_t vmm_x86_in_force(const vmm_x86_t *r)
+{
+    const bool lma = vmm_x86_long(r);
+    unsigned f = r->features & (VMM_X86_1G | VMM_X86_PSE36 | VMM_X86_AMD);
+    if (vmm_bit(r->cr4, 5) && vmm_bit(r->efer, 11)) f |= VMM_X86_NX;
+    if (vmm_bit(r->cr4, 20)) f |= VMM_X86_SMEP;
+    if (lma && vmm_bit(r->cr4, 22)) f |= VMM_X86_PKU;
+    if (lma && vmm_bit(r->cr4, 24)) f |= VMM_X86_PKS;
+    if (vmm_bit(r->cr0, 16)) f |= VMM_X86_WP;
+    if (vmm_bit(r->cr4, 7)) f |= VMM_X86_PGE;
+    return (uint16_t)f;
+}
+
+/* Reserved in every entry: address bits that the model does not have, XD without EFER.NXE, and in PAE what long mode
+ * ignores (SDM volume 3, tables 4-8 to 4-20). */
+VMM_INLINE vmm_pte_t vmm_x86_reserved(vmm_ref_t u, const vmm_x86_t *r)
+{
+    const vmm_pte_t above = ~vmm_low_mask(vmm_x86_width(u)) & ~VMM_X86_XD;
+    const vmm_pte_t never = vmm_x86_in_force(r) & VMM_X86_NX ? 0 : VMM_X86_XD;
+    if (!vmm_bit(r->cr4, 5)) return 0;
+    return (vmm_x86_long(r) ? above & vmm_low_mask(52) : above) | never;
+}
+
+VMM_INLINE vmm_context_t vmm_x86_context(vmm_ref_t u, const vmm_x86_t *r, bool implicit)
+{
+    const bool smap = vmm_bit(r->cr4, 21), user = r->cpl == 3 && !implicit;
+    vmm_context_t c;
+    VMM_SET(&c, 0, sizeof c);
+    vmm_context_check(u, &c, !user);
+    c.half[0].format = (uint8_t)vmm_x86_format(r);
+    c.judge.user = user;
+    if (c.half[0].format == VMM_BARE) return c;
+    c.half[0].root = vmm_x86_long(r)      ? r->cr3 & vmm_low_mask(vmm_x86_width(u)) & ~UINT64_C(0xfff)
+                     : vmm_bit(r->cr4, 5) ? r->cr3 & 0xffffffe0
+                                          : r->cr3 & 0xfffff000;
+    c.asid = vmm_bit(r->cr4, 17) ? r->cr3 & 0xfff : 0;
+    c.judge.sum = !user && (!smap || (r->ac && !implicit));
+    c.judge.marking = VMM_MARK_UPDATE;
+    c.judge.features = vmm_x86_in_force(r);
+    c.judge.width = (uint8_t)vmm_x86_width(u);
+    c.judge.reserved = vmm_x86_reserved(u, r);
+    if (c.judge.features & VMM_X86_PKU) c.judge.user_keys = r->pkru;
+    if (c.judge.features & VMM_X86_PKS) c.judge.keys = r->pkrs;
+    return c;
+}
+
+VMM_INLINE void vmm_x86_apply(vmm_ref_t u, const vmm_x86_t *r)
+{
+    const vmm_context_t fetch = vmm_x86_context(u, r, false), data = vmm_x86_context(u, r, r->implicit);
+    vmm_views_set(u, &data, &fetch);
+}
+
+/* A register does not take a value. */
+VMM_INLINE vmm_status_t vmm_x86_refuse(vmm_ref_t u)
+{
+    const vmm_judge_t *judge = &u.state->view[VMM_READ].context.judge;
+    return vmm_fault_set(vmm_base(u), judge, u.fault, VMM_PROTECTION_FAULT, VMM_READ, VMM_RULE_REGISTER,
+                         vmm_widest(u)->levels, 0, 0, 0);
+}
+
+/* Loads the four registers of PAE: none when one is reserved (SDM volume 3, 4.4.1). What is not in RAM reads as
+ * ones. */
+VMM_INLINE bool vmm_x86_load_pdptes(vmm_ref_t u, const vmm_x86_t *r)
+{
+    const vmm_pte_t reserved = 0x1e6 | ~vmm_low_mask(vmm_x86_width(u));
+    uint64_t loaded[4];
+    unsigned i;
+    if (!vmm_x86_is_pae(r)) return true;
+    for (i = 0; i < 4; i++) {
+        const uint8_t *host = vmm_mem_host(&u.state->memory, (r->cr3 & 0xffffffe0) + 8u * i, 8);
+        loaded[i] = host ? vmm_entry_load(host, 8) : ~UINT64_C(0); /* others may write it */
+        if ((loaded[i] & 1) && (loaded[i] & reserved)) return false;
+    }
+    for (i = 0; i < 4; i++) u.state->pdpte[i] = loaded[i];
+    return true;
+}
+
+/* Puts new registers in force, or refuses them: the PDPTEs are loaded when `load`. */
+VMM_INLINE vmm_status_t vmm_x86_change(vmm_ref_t u, vmm_x86_t *r, const vmm_x86_t *becomes, bool load)
+{
+    if (load && !vmm_x86_load_pdptes(u, becomes)) return vmm_x86_refuse(u);
+    *r = *becomes;
+    vmm_x86_apply(u, r);
+    return VMM_OK;
+}
+
+/* Everything of one PCID but global pages. The front may forget more. */
+VMM_INLINE void vmm_x86_flush_pcid(vmm_ref_t u, uint16_t pcid)
+{
+    vmm_front_flush_asid(u, pcid);
+    vmm_tlb_flush_space(u, VMM_TAKE_ASID, pcid);
+}
+
+VMM_INLINE vmm_status_t vmm_x86_init(vmm_ref_t u, vmm_x86_t *r, const vmm_memory_t *memory, bool options_agree)
+{
+    const vmm_status_t status = options_agree ? vmm_mmu_init(u, memory) : VMM_E_ARGUMENT;
+    if (status) return status;
+    VMM_SET(r, 0, sizeof *r);
+    r->features = u.model->arch->features;
+    vmm_x86_apply(u, r);
+    return VMM_OK;
+}
+
+/* PG needs PE, and PAE where LME is set; PCIDE keeps PG; NW needs CD. PDPTEs are loaded when PG, CD or NW changes. */
+VMM_INLINE vmm_status_t vmm_x86_set_cr0(vmm_ref_t u, vmm_x86_t *r, uint64_t cr0)
+{
+    vmm_x86_t becomes = *r;
+    const uint64_t changed = r->cr0 ^ cr0;
+    vmm_status_t status;
+    becomes.cr0 = cr0;
+    becomes.efer = (r->efer & ~(UINT64_C(1) << 10)) | (vmm_x86_long(&becomes) ? UINT64_C(1) << 10 : 0);
+    if (cr0 >> 32 || (vmm_bit(cr0, 31) && !vmm_bit(cr0, 0)) || (vmm_bit(cr0, 29) && !vmm_bit(cr0, 30)))
+        return vmm_x86_refuse(u);
+    if (vmm_bit(changed, 31) && vmm_bit(cr0, 31) && vmm_bit(r->efer, 8) && !vmm_bit(r->cr4, 5))
+        return vmm_x86_refuse(u);
+    if (!vmm_bit(cr0, 31) && vmm_bit(r->cr4, 17)) return vmm_x86_refuse(u);
+    status = vmm_x86_change(u, r, &becomes, (changed & 0xe0000000) != 0);
+    if (status == VMM_OK && vmm_bit(changed, 31)) vmm_mmu_flush_all(u);
+    return status;
+}
+
+/* Without PCIDs all but global pages are forgotten; with them those of the PCID, unless bit 63 says to keep them. */
+VMM_INLINE vmm_status_t vmm_x86_set_cr3(vmm_ref_t u, vmm_x86_t *r, uint64_t cr3)
+{
+    vmm_x86_t becomes = *r;
+    const bool pcid = vmm_bit(r->cr4, 17), keep = pcid && vmm_bit(cr3, 63);
+    vmm_status_t status;
+    if (pcid) cr3 &= ~(UINT64_C(1) << 63);
+    if (vmm_x86_long(r) && (cr3 & ~vmm_low_mask(vmm_x86_width(u)))) return vmm_x86_refuse(u);
+    becomes.cr3 = cr3;
+    status = vmm_x86_change(u, r, &becomes, true);
+    if (status || keep) return status;
+    if (pcid) {
+        vmm_x86_flush_pcid(u, cr3 & 0xfff);
+    } else {
+        vmm_front_flush_all(u);
+        vmm_tlb_flush_space(u, VMM_TAKE_NOT_GLOBAL, 0);
+    }
+    return VMM_OK;
+}
+
+/* Bits of CR4 that want a feature. */
+VMM_INLINE bool vmm_x86_cr4_fits(const vmm_x86_t *r, uint64_t cr4)
+{
+    return (!vmm_bit(cr4, 12) || (r->features & VMM_X86_LA57)) && (!vmm_bit(cr4, 17) || (r->features & VMM_X86_PCID)) &&
+           (!vmm_bit(cr4, 20) || (r->features & VMM_X86_SMEP)) && (!vmm_bit(cr4, 21) || (r->features & VMM_X86_SMAP)) &&
+           (!vmm_bit(cr4, 22) || (r->features & VMM_X86_PKU)) && (!vmm_bit(cr4, 24) || (r->features & VMM_X86_PKS));
+}
+
+VMM_INLINE vmm_status_t vmm_x86_set_cr4(vmm_ref_t u, vmm_x86_t *r, uint64_t cr4)
+{
+    vmm_x86_t becomes = *r;
+    const uint64_t changed = r->cr4 ^ cr4, modes = UINT64_C(1) << 4 | UINT64_C(1) << 5 | UINT64_C(1) << 12;
+    const uint64_t loads = modes | UINT64_C(1) << 7 | UINT64_C(1) << 20; /* PAE, PGE, PSE, SMEP */
+    vmm_status_t status;
+    becomes.cr4 = cr4;
+    if (cr4 >> 32 || !vmm_x86_cr4_fits(r, cr4)) return vmm_x86_refuse(u);
+    if (vmm_x86_long(r) && (!vmm_bit(cr4, 5) || vmm_bit(changed, 12))) return vmm_x86_refuse(u);
+    if (vmm_bit(changed & cr4, 17) && (!vmm_x86_long(r) || (r->cr3 & 0xfff))) return vmm_x86_refuse(u);
+    status = vmm_x86_change(u, r, &becomes, (changed & loads) != 0);
+    if (status) return status;
+    if ((changed & modes) || vmm_bit(changed, 7) || vmm_bit(changed & ~cr4, 17)) vmm_mmu_flush_all(u);
+    else if (vmm_bit(changed & cr4, 20)) vmm_x86_flush_pcid(u, u.state->view[VMM_READ].context.asid);
+    return VMM_OK;
+}
+
+/* LME does not change while paging is on; LMA is not written. */
+VMM_INLINE vmm_status_t vmm_x86_set_efer(vmm_ref_t u, vmm_x86_t *r, uint64_t efer)
+{
+    const uint64_t changed = r->efer ^ efer, lma = UINT64_C(1) << 10;
+    if (vmm_bit(changed, 8) && vmm_bit(r->cr0, 31)) return vmm_x86_refuse(u);
+    if (vmm_bit(efer, 11) && !(r->features & VMM_X86_NX)) return vmm_x86_refuse(u);
+    r->efer = (efer & ~lma) | (r->efer & lma);
+    vmm_x86_apply(u, r);
+    if (vmm_bit(changed, 11)) vmm_mmu_flush_all(u); /* bit 63 of entries means something else now */
+    return VMM_OK;
+}
+
+VMM_INLINE void vmm_x86_set_keys(vmm_ref_t u, vmm_x86_t *r, uint32_t pkru, uint32_t pkrs)
+{
+    r->pkru = pkru;
+    r->pkrs = pkrs;
+    vmm_x86_apply(u, r);
+}
+
+VMM_INLINE vmm_status_t vmm_x86_set_cpl(vmm_ref_t u, vmm_x86_t *r, unsigned cpl)
+{
+    if (cpl > 3) return VMM_E_ARGUMENT;
+    r->cpl = (uint8_t)cpl;
+    vmm_x86_apply(u, r);
+    return VMM_OK;
+}
+
+VMM_INLINE void vmm_x86_set_access(vmm_ref_t u, vmm_x86_t *r, bool ac, bool implicit)
+{
+    r->ac = ac;
+    r->implicit = implicit;
+    vmm_x86_apply(u, r);
+}
+
+VMM_INLINE vmm_status_t vmm_x86_set_features(vmm_ref_t u, vmm_x86_t *r, unsigned features)
+{
+    if (features >= VMM_X86_WP) return VMM_E_ARGUMENT;
+    r->features = (uint16_t)features;
+    vmm_x86_apply(u, r);
+    vmm_mmu_flush_all(u);
+    return VMM_OK;
+}
+
+/* INVLPG: the page in the current PCID and global ones, and every table that is remembered. */
+VMM_INLINE void vmm_x86_invlpg(vmm_ref_t u, vmm_vaddr_t va, uint16_t pcid)
+{
+    vmm_mmu_flush_page(u, va, VMM_TAKE_ASID_GLOBAL, pcid);
+    vmm_walk_forget(u);
+}
+
+/* INVPCID, descriptor: PCID in 11:0 of the first half, the address is the second. */
+VMM_INLINE vmm_status_t vmm_x86_invpcid(vmm_ref_t u, const vmm_x86_t *r, uint64_t type, uint64_t low, vmm_vaddr_t va)
+{
+    if (type > 3 || low > 0xfff || (type < 2 && low && !vmm_bit(r->cr4, 17))) return vmm_x86_refuse(u);
+    if (type == 0 && vmm_x86_long(r) && !vmm_canonical(u.model->arch->format[vmm_x86_format(r)], va))
+        return vmm_x86_refuse(u);
+    switch (type) {
+    case 0:
+        vmm_mmu_flush_page(u, va, VMM_TAKE_ASID, (uint16_t)low);
+        vmm_walk_forget(u);
+        break;
+    case 1: vmm_x86_flush_pcid(u, (uint16_t)low); break;
+    case 2: vmm_mmu_flush_all(u); break;
+    default:
+        vmm_front_flush_all(u);
+        vmm_tlb_flush_space(u, VMM_TAKE_NOT_GLOBAL, 0);
+        break;
+    }
+    return VMM_OK;
+}
+
+/* -- AArch64 -- */
+
+/* Bits of a PA that the processor has. */
+VMM_INLINE unsigned vmm_arm64_most(vmm_ref_t u, const vmm_arm64_t *r)
+{
+    const unsigned most = r->features & VMM_ARM64_LPA ? 52 : 48, memory = u.state->memory.paddr_bits;
+    return memory && memory < most ? memory : most;
+}
+
+/* Those that TCR.IPS allows. */
+VMM_INLINE unsigned vmm_arm64_width(vmm_ref_t u, const vmm_arm64_t *r)
+{
+    static const uint8_t bits[8] = {32, 36, 40, 42, 44, 48, 52, 52};
+    const unsigned width = bits[(r->tcr >> 32) & 7], most = vmm_arm64_most(u, r);
+    return width < most ? width : most;
+}
+
+/* Index of the format by TG0 or TG1, which count differently; a reserved value means 4 KiB. With 64 KiB it is the
+ * processor's own width, not IPS, that gives entries bits 51:48 of an address and level 1 its blocks. */
+VMM_INLINE unsigned vmm_arm64_format(vmm_ref_t u, const vmm_arm64_t *r, unsigned high)
+{
+    static const uint8_t low_granule[4] = {0, 2, 1, 0}, high_granule[4] = {0, 1, 0, 2};
+    const unsigned granule = high ? high_granule[(r->tcr >> 30) & 3] : low_granule[(r->tcr >> 14) & 3];
+    const bool wide = (r->features & VMM_ARM64_LPA) && !(u.state->memory.paddr_bits && u.state->memory.paddr_bits < 52);
+    const unsigned size = (unsigned)(r->tcr >> (high ? 16 : 0)) & 63;
+    return granule == 2 && (r->features & VMM_ARM64_LPA) && (wide || size < 16) ? 3 : granule;
+}
+
+/* One half, from TTBRn and its fields of TCR (Arm ARM, D8.2): where its top table is and what it translates. */
+VMM_INLINE vmm_half_t vmm_arm64_half(vmm_ref_t u, const vmm_arm64_t *r, unsigned high, bool user)
+{
+    const unsigned size = (unsigned)(r->tcr >> (high ? 16 : 0)) & 63, format = vmm_arm64_format(u, r, high);
+    const vmm_paging_t *p = u.model->arch->format[format];
+    const unsigned stride = p->index_bits[0], least = format == 3 ? 12 : 16;
+    const unsigned most = !(r->features & VMM_ARM64_TTST) ? 39 : p->page_shift == 16 ? 47 : 48;
+    uint64_t bytes;
+    vmm_half_t half;
+    VMM_SET(&half, 0, sizeof half);
+    half.format = (uint8_t)format;
+    half.tagged = vmm_bit(r->tcr, 37 + high);
+    half.bits = (uint8_t)(64 - (size > most ? most : size < least ? least : size));
+    half.level = (uint8_t)((half.bits - p->page_shift - 1u) / stride);
+    half.root = r->ttbr[high] & vmm_low_mask(48);
+    if (p->page_shift == 16 && vmm_arm64_width(u, r) > 48) half.root |= ((r->ttbr[high] >> 2) & 15) << 48;
+    bytes = UINT64_C(8) << (half.bits - vmm_level_shift(p, half.level));
+    half.root &= ~((bytes < 64 ? 64 : bytes) - 1);
+    if (half.root & ~vmm_low_mask(vmm_arm64_width(u, r))) half.rule = VMM_RULE_PADDR_WIDTH;
+    if (size > most || size < least) half.rule = VMM_RULE_CANONICAL;
+    if (vmm_bit(r->tcr, high ? 23 : 7)) half.rule = VMM_RULE_HALF;
+    if (user && (r->features & VMM_ARM64_E0PD) && vmm_bit(r->tcr, 55 + high)) half.rule = VMM_RULE_HALF;
+    return half;
+}
+
+VMM_INLINE uint8_t vmm_arm64_devices(const vmm_arm64_t *r)
+{
+    unsigned i, devices = 0;
+    for (i = 0; i < 8; i++)
+        if (!((r->mair >> (8 * i)) & 0xf0)) devices |= 1u << i;
+    return (uint8_t)devices;
+}
+
+VMM_INLINE vmm_context_t vmm_arm64_context(vmm_ref_t u, const vmm_arm64_t *r, bool unprivileged)
+{
+    const bool user = r->el == 0 || unprivileged, marks = (r->features & VMM_ARM64_HAFDBS) && vmm_bit(r->tcr, 39);
+    const uint64_t asid = r->ttbr[vmm_bit(r->tcr, 22)] >> 48;
+    unsigned f = 0;
+    vmm_context_t c;
+    VMM_SET(&c, 0, sizeof c);
+    vmm_context_check(u, &c, !user);
+    c.judge.user = user;
+    c.judge.lower = r->el == 0;
+    c.half[0].format = c.half[1].format = VMM_BARE;
+    c.half[0].tagged = vmm_bit(r->tcr, 37);
+    c.half[1].tagged = vmm_bit(r->tcr, 38);
+    c.judge.width = (uint8_t)vmm_arm64_most(u, r);
+    if (!vmm_bit(r->sctlr, 0)) return c;
+    c.half[0] = vmm_arm64_half(u, r, 0, user);
+    c.half[1] = vmm_arm64_half(u, r, 1, user);
+    c.asid = (uint16_t)(vmm_bit(r->tcr, 36) ? asid : asid & 0xff);
+    c.judge.sum = !user && !(r->pan && (r->features & VMM_ARM64_PAN));
+    c.judge.marking = marks ? VMM_MARK_UPDATE : VMM_MARK_FAULT;
+    if (marks && vmm_bit(r->tcr, 40)) f |= VMM_ARM64_HAFDBS;
+    if (vmm_bit(r->sctlr, 19)) f |= VMM_ARM64_WXN;
+    if (vmm_bit(r->tcr, 41)) f |= VMM_ARM64_FLAT_LOW;
+    if (vmm_bit(r->tcr, 42)) f |= VMM_ARM64_FLAT_HIGH;
+    c.judge.features = (uint16_t)f;
+    c.judge.width = (uint8_t)vmm_arm64_width(u, r);
+    c.judge.device = vmm_arm64_devices(r);
+    return c;
+}
+
+VMM_INLINE void vmm_arm64_apply(vmm_ref_t u, const vmm_arm64_t *r)
+{
+    const vmm_context_t fetch = vmm_arm64_context(u, r, false), data = vmm_arm64_context(u, r, r->unprivileged);
+    vmm_views_set(u, &data, &fetch);
+}
+
+VMM_INLINE vmm_status_t vmm_arm64_init(vmm_ref_t u, vmm_arm64_t *r, const vmm_memory_t *memory, bool options_agree)
+{
+    const vmm_status_t status = options_agree ? vmm_mmu_init(u, memory) : VMM_E_ARGUMENT;
+    if (status) return status;
+    VMM_SET(r, 0, sizeof *r);
+    r->features = u.model->arch->features;
+    r->mair = ~UINT64_C(0);
+    r->el = 1;
+    vmm_arm64_apply(u, r);
+    return VMM_OK;
+}
+
+/* Writes one of its registers. Entries of the TLB are found by the page size that TCR says: another forgets them. */
+VMM_INLINE void vmm_arm64_set(vmm_ref_t u, vmm_arm64_t *r, uint64_t *which, uint64_t value)
+{
+    const unsigned low = vmm_arm64_format(u, r, 0), high = vmm_arm64_format(u, r, 1);
+    *which = value;
+    vmm_arm64_apply(u, r);
+    if (low != vmm_arm64_format(u, r, 0) || high != vmm_arm64_format(u, r, 1)) vmm_tlb_flush_all(u);
+}
+
+VMM_INLINE vmm_status_t vmm_arm64_set_el(vmm_ref_t u, vmm_arm64_t *r, unsigned el)
+{
+    if (el > 1) return VMM_E_ARGUMENT;
+    r->el = (uint8_t)el;
+    vmm_arm64_apply(u, r);
+    return VMM_OK;
+}
+
+VMM_INLINE void vmm_arm64_set_state(vmm_ref_t u, vmm_arm64_t *r, bool pan, bool unprivileged)
+{
+    r->pan = pan;
+    r->unprivileged = unprivileged;
+    vmm_arm64_apply(u, r);
+}
+
+VMM_INLINE vmm_status_t vmm_arm64_set_features(vmm_ref_t u, vmm_arm64_t *r, unsigned features)
+{
+    if (features > (VMM_ARM64_E0PD | (VMM_ARM64_E0PD - 1u))) return VMM_E_ARGUMENT;
+    r->features = (uint16_t)features;
+    vmm_arm64_apply(u, r);
+    vmm_mmu_flush_all(u);
+    return VMM_OK;
+}
+
+VMM_INLINE vmm_status_t vmm_arm64_tlbi(vmm_ref_t u, unsigned op, uint64_t xt)
+{
+    const uint16_t asid = (uint16_t)(xt >> 48);
+    const vmm_vaddr_t va = (xt & vmm_low_mask(44)) << 12;
+    switch (op) {
+    case VMM_TLBI_VMALLE1: vmm_mmu_flush_all(u); break;
+    case VMM_TLBI_ASIDE1: vmm_mmu_flush_asid(u, asid); break;
+    case VMM_TLBI_VAE1:
+    case VMM_TLBI_VALE1: vmm_mmu_flush_page(u, va, VMM_TAKE_ASID_GLOBAL, asid); break;
+    case VMM_TLBI_VAAE1:
+    case VMM_TLBI_VAALE1: vmm_mmu_flush_page(u, va, VMM_TAKE_ANY, 0); break;
+    default: return VMM_E_ARGUMENT;
+    }
+    return VMM_OK;
+}
+
+/* AT: PAR_EL1 is F 0; FST 6:1 of a fault; SH 8:7, PA 51:12, ATTR 63:56 of a location. Marks nothing. */
+VMM_INLINE uint64_t vmm_arm64_at(vmm_ref_t u, const vmm_arm64_t *r, unsigned access, bool el0, vmm_vaddr_t va)
+{
+    vmm_context_t c = vmm_arm64_context(u, r, el0);
+    const unsigned format = vmm_half_of(u, &c, va)->format;
+    uint64_t attributes, shared;
+    vmm_translation_t t;
+    vmm_fault_t fault;
+    u.fault = &fault; /* this copy of the parts leaves the instance's own alone */
+    c.judge.sum = 1;
+    if (c.judge.marking == VMM_MARK_UPDATE) c.judge.marking = VMM_MARK_PEEK;
+    if (format == VMM_BARE ? vmm_mmu_identity(u, &c, access, va, &t)
+                           : vmm_walk_looking(u, &c, &c.judge, access, va, &t, NULL, NULL))
+        return 0x801 | (uint64_t)(fault.code & 63) << 1;
+    attributes = format == VMM_BARE ? 0 : (r->mair >> (8u * t.type)) & 0xff;
+    shared = (attributes & 0xf0) && attributes != 0x44 ? (t.pte >> 8) & 3 : 2; /* what no cache holds: outer */
+    return (t.paddr & ~UINT64_C(0xfff)) | shared << 7 | attributes << 56 | 0x800;
+}
+
+/* -- ARMv7-A -- */
+
+VMM_INLINE vmm_context_t vmm_arm32_context(vmm_ref_t u, const vmm_arm32_t *r, bool unprivileged)
+{
+    const unsigned n = r->ttbcr & 7;
+    unsigned f = r->features & VMM_ARM32_PXN;
+    vmm_context_t c;
+    VMM_SET(&c, 0, sizeof c);
+    c.judge.user = r->pl == 0 || unprivileged;
+    vmm_context_check(u, &c, !c.judge.user);
+    c.half[0].bits = (uint8_t)(32 - n);
+    c.half[0].format = c.half[1].format = VMM_BARE;
+    if (!vmm_bit(r->sctlr, 0)) return c;
+    c.half[0].format = c.half[1].format = 0;
+    c.half[0].root = r->ttbr[0] & ~vmm_low_mask(14 - n);
+    c.half[0].rule = vmm_bit(r->ttbcr, 4) ? VMM_RULE_HALF : VMM_RULE_NONE;
+    if (n) {
+        c.half[1].root = r->ttbr[1] & 0xffffc000;
+        c.half[1].rule = vmm_bit(r->ttbcr, 5) ? VMM_RULE_HALF : VMM_RULE_NONE;
+    }
+    c.asid = r->contextidr & 0xff;
+    c.judge.keys = r->dacr;
+    if (vmm_bit(r->sctlr, 29)) f |= VMM_ARM32_AFE;
+    if (vmm_bit(r->sctlr, 19)) f |= VMM_ARM32_WXN;
+    if (vmm_bit(r->sctlr, 20)) f |= VMM_ARM32_UWXN;
+    c.judge.features = (uint16_t)f;
+    return c;
+}
+
+VMM_INLINE void vmm_arm32_apply(vmm_ref_t u, const vmm_arm32_t *r)
+{
+    const vmm_context_t fetch = vmm_arm32_context(u, r, false), data = vmm_arm32_context(u, r, r->unprivileged);
+    vmm_views_set(u, &data, &fetch);
+}
+
+VMM_INLINE vmm_status_t vmm_arm32_init(vmm_ref_t u, vmm_arm32_t *r, const vmm_memory_t *memory, bool options_agree)
+{
+    const vmm_status_t status = options_agree ? vmm_mmu_init(u, memory) : VMM_E_ARGUMENT;
+    if (status) return status;
+    VMM_SET(r, 0, sizeof *r);
+    r->features = u.model->arch->features;
+    r->pl = 1;
+    vmm_arm32_apply(u, r);
+    return VMM_OK;
+}
+
+/* Writes one of its registers. */
+VMM_INLINE void vmm_arm32_set(vmm_ref_t u, vmm_arm32_t *r, uint32_t *which, uint64_t value)
+{
+    *which = (uint32_t)value;
+    vmm_arm32_apply(u, r);
+}
+
+VMM_INLINE vmm_status_t vmm_arm32_set_ttbcr(vmm_ref_t u, vmm_arm32_t *r, uint32_t ttbcr)
+{
+    if (vmm_bit(ttbcr, 31)) return VMM_E_ARGUMENT; /* EAE: long descriptors */
+    vmm_arm32_set(u, r, &r->ttbcr, ttbcr);
+    return VMM_OK;
+}
+
+VMM_INLINE vmm_status_t vmm_arm32_set_pl(vmm_ref_t u, vmm_arm32_t *r, unsigned pl)
+{
+    if (pl > 1) return VMM_E_ARGUMENT;
+    r->pl = (uint8_t)pl;
+    vmm_arm32_apply(u, r);
+    return VMM_OK;
+}
+
+VMM_INLINE void vmm_arm32_set_unprivileged(vmm_ref_t u, vmm_arm32_t *r, bool unprivileged)
+{
+    r->unprivileged = unprivileged;
+    vmm_arm32_apply(u, r);
+}
+
+VMM_INLINE vmm_status_t vmm_arm32_set_features(vmm_ref_t u, vmm_arm32_t *r, unsigned features)
+{
+    if (features & ~(unsigned)VMM_ARM32_PXN) return VMM_E_ARGUMENT;
+    r->features = (uint16_t)features;
+    vmm_arm32_apply(u, r);
+    vmm_mmu_flush_all(u);
+    return VMM_OK;
+}
+
+VMM_INLINE vmm_status_t vmm_arm32_tlbi(vmm_ref_t u, unsigned op, uint64_t xt)
+{
+    const uint16_t asid = xt & 0xff;
+    switch (op) {
+    case VMM_TLBIALL: vmm_mmu_flush_all(u); break;
+    case VMM_TLBIMVA: vmm_mmu_flush_page(u, xt & 0xfffff000, VMM_TAKE_ASID_GLOBAL, asid); break;
+    case VMM_TLBIASID: vmm_mmu_flush_asid(u, asid); break;
+    case VMM_TLBIMVAA: vmm_mmu_flush_page(u, xt & 0xfffff000, VMM_TAKE_ANY, 0); break;
+    default: return VMM_E_ARGUMENT;
+    }
+    return VMM_OK;
+}
+
+/* -- MIPS -- */
+
+VMM_INLINE void vmm_mips_apply(vmm_ref_t u, const vmm_mips_t *r)
+{
+    const unsigned mode = r->erl ? 0 : r->mode;
+    unsigned f = 0;
+    vmm_context_t c;
+    VMM_SET(&c, 0, sizeof c);
+    c.half[1].format = VMM_BARE; /* what is not mapped */
+    c.asid = r->entryhi & 0xff;
+    c.judge.user = mode == 2;
+    vmm_context_check(u, &c, mode != 2);
+    c.judge.marking = VMM_MARK_UPDATE; /* of registers: see vmm_mips_fault */
+    if (mode == 1) f |= VMM_MIPS_SUPERVISOR;
+    if (r->erl) f |= VMM_MIPS_ERL;
+    if (vmm_bit(r->pagegrain, 27)) f |= VMM_MIPS_IEC;
+    c.judge.features = (uint16_t)f;
+    vmm_views_set(u, &c, &c);
+}
+
+/* An empty TLB of so many entries. */
+VMM_INLINE vmm_status_t vmm_mips_set_entries(vmm_ref_t u, vmm_mips_t *r, unsigned entries)
+{
+    unsigned i;
+    if (entries < 1 || entries > VMM_MIPS_ENTRIES) return VMM_E_ARGUMENT;
+    VMM_SET(r->entry, 0, sizeof r->entry);
+    for (i = 0; i < VMM_MIPS_ENTRIES; i++) r->entry[i].hi = 0x400;
+    r->entries = (uint8_t)entries;
+    r->index = r->wired = 0;
+    r->random = entries - 1;
+    vmm_mmu_flush_all(u);
+    return VMM_OK;
+}
+
+VMM_INLINE vmm_status_t vmm_mips_init(vmm_ref_t u, vmm_mips_t *r, const vmm_memory_t *memory, bool options_agree)
+{
+    const vmm_status_t status = options_agree ? vmm_mmu_init(u, memory) : VMM_E_ARGUMENT;
+    if (status) return status;
+    VMM_SET(r, 0, sizeof *r);
+    vmm_mips_apply(u, r);
+    return vmm_mips_set_entries(u, r, 48);
+}
+
+VMM_INLINE vmm_status_t vmm_mips_set_mode(vmm_ref_t u, vmm_mips_t *r, unsigned mode, bool erl)
+{
+    if (mode > 2) return VMM_E_ARGUMENT;
+    r->mode = (uint8_t)mode;
+    r->erl = erl;
+    vmm_mips_apply(u, r);
+    return VMM_OK;
+}
+
+/* Pairs of ones from bit 13 up: 4^n pages, 0 to 8 pairs. */
+VMM_INLINE bool vmm_mips_is_mask(uint32_t mask)
+{
+    uint32_t size = 0;
+    while (size != mask && size != 0x1fffe000) size = size << 2 | 0x6000;
+    return size == mask;
+}
+
+VMM_INLINE vmm_status_t vmm_mips_mtc0(vmm_ref_t u, vmm_mips_t *r, unsigned number, unsigned select, uint32_t value)
+{
+    if (select && number != 5) return VMM_E_ARGUMENT;
+    switch (number) {
+    case 0:
+        if ((value & 0x3f) >= r->entries) return VMM_E_RANGE;
+        r->index = (r->index & 0x80000000) | (value & 0x3f);
+        return VMM_OK;
+    case 1:
+    case 8: return VMM_OK; /* read only */
+    case 2:
+    case 3: r->entrylo[number - 2] = value & (0x3fffffff | (r->pagegrain & 0xc0000000)); return VMM_OK;
+    case 4: r->context = (value & 0xff800000) | (r->context & 0x007ffff0); return VMM_OK;
+    case 5:
+        if (select > 1) return VMM_E_ARGUMENT;
+        if (select == 0 && !vmm_mips_is_mask(value)) return VMM_E_RANGE;
+        if (select == 0) r->pagemask = value;
+        else r->pagegrain = value & 0xc8000000;
+        break;
+    case 6:
+        if (value >= r->entries) return VMM_E_RANGE;
+        r->wired = value;
+        r->random = r->entries - 1u;
+        return VMM_OK;
+    case 10: r->entryhi = value & 0xffffe4ff; break;
+    default: return VMM_E_ARGUMENT;
+    }
+    vmm_mips_apply(u, r);
+    return VMM_OK;
+}
+
+VMM_INLINE vmm_status_t vmm_mips_mfc0(const vmm_mips_t *r, unsigned number, unsigned select, uint32_t *value)
+{
+    if (select && (number != 5 || select != 1)) return VMM_E_ARGUMENT;
+    switch (number) {
+    case 0: *value = r->index; break;
+    case 1: *value = r->random; break;
+    case 2:
+    case 3: *value = r->entrylo[number - 2]; break;
+    case 4: *value = r->context; break;
+    case 5: *value = select ? r->pagegrain : r->pagemask; break;
+    case 6: *value = r->wired; break;
+    case 8: *value = r->badvaddr; break;
+    case 10: *value = r->entryhi; break;
+    default: return VMM_E_ARGUMENT;
+    }
+    return VMM_OK;
+}
+
+VMM_INLINE void vmm_mips_tlbp(vmm_mips_t *r)
+{
+    const int at = vmm_mips_find(r, r->entryhi & 0xffffe000, r->entryhi & 0xff);
+    r->index = at < 0 ? 0x80000000 : (uint32_t)at;
+}
+
+/* The entry that Index names, or null. */
+VMM_INLINE vmm_mips_entry_t *vmm_mips_indexed(vmm_mips_t *r)
+{
+    return (r->index & 0x3f) < r->entries ? &r->entry[r->index & 0x3f] : NULL;
+}
+
+/* EntryHi gets the entry's ASID, which is the address space from now on. */
+VMM_INLINE vmm_status_t vmm_mips_tlbr(vmm_ref_t u, vmm_mips_t *r)
+{
+    const vmm_mips_entry_t *e = vmm_mips_indexed(r);
+    if (!e) return VMM_E_RANGE;
+    r->entryhi = e->hi;
+    r->pagemask = e->mask;
+    r->entrylo[0] = e->lo[0];
+    r->entrylo[1] = e->lo[1];
+    vmm_mips_apply(u, r);
+    return VMM_OK;
+}
+
+/* Does some other entry match an address that this one does? Then which of them serves may change. */
+VMM_INLINE bool vmm_mips_overlaps(const vmm_mips_t *r, const vmm_mips_entry_t *e)
+{
+    unsigned i;
+    for (i = 0; i < r->entries && !(e->hi & 0x400); i++) {
+        const vmm_mips_entry_t *o = &r->entry[i];
+        if (o == e || (o->hi & 0x400) || ((o->hi ^ e->hi) & ~(vmm_mips_inside(o) | vmm_mips_inside(e)))) continue;
+        if (((o->lo[0] | e->lo[0]) & 1) || !((o->hi ^ e->hi) & 0xff)) return true;
+    }
+    return false;
+}
+
+/* Writes an entry, and forgets what is remembered through it. Nothing is ever remembered of what no entry matches. */
+VMM_INLINE void vmm_mips_write(vmm_ref_t u, vmm_mips_t *r, vmm_mips_entry_t *e)
+{
+    const vmm_mips_entry_t was = *e;
+    const uint32_t global = r->entrylo[0] & r->entrylo[1] & 1;
+    unsigned odd;
+    VMM_SET(e, 0, sizeof *e);
+    e->hi = r->entryhi & 0x400;
+    if (!e->hi) {
+        e->hi = r->entryhi;
+        e->mask = r->pagemask;
+        e->lo[0] = (r->entrylo[0] & ~UINT32_C(1)) | global;
+        e->lo[1] = (r->entrylo[1] & ~UINT32_C(1)) | global;
+    }
+    if (vmm_mips_overlaps(r, e)) {
+        vmm_mmu_flush_all(u);
+        return;
+    }
+    for (odd = 0; odd < 2 && !(was.hi & 0x400); odd++)
+        if (was.lo[odd] & 2)
+            vmm_mmu_flush_page(u, (was.hi & ~vmm_mips_inside(&was)) | odd << vmm_mips_shift(&was), VMM_TAKE_ANY, 0);
+}
+
+VMM_INLINE vmm_status_t vmm_mips_tlbwi(vmm_ref_t u, vmm_mips_t *r)
+{
+    vmm_mips_entry_t *e = vmm_mips_indexed(r);
+    if (!e) return VMM_E_RANGE;
+    vmm_mips_write(u, r, e);
+    return VMM_OK;
+}
+
+/* Random goes down to Wired and begins anew. */
+VMM_INLINE void vmm_mips_tlbwr(vmm_ref_t u, vmm_mips_t *r)
+{
+    vmm_mips_write(u, r, &r->entry[r->random]);
+    r->random = r->random == r->wired ? r->entries - 1u : r->random - 1u;
+}
+
+/* -- for every architecture: who looks on, other threads, snapshots -- */
+
+/* The views' shortcuts depend on who looks on. */
+VMM_INLINE void vmm_mmu_looked_on(vmm_ref_t u)
+{
+    unsigned access;
+    for (access = 0; access < 3; access++) vmm_view_shortcut(u, access);
+    vmm_front_flush_all(u);
+}
+
+VMM_INLINE void vmm_mmu_set_track(vmm_ref_t u, vmm_track_t *track)
+{
+    if (track) track->page_shift = vmm_base(u)->page_shift;
+    u.state->track = track;
+    vmm_front_flush_all(u); /* the views are made anew by NAME_set_track */
+}
+
+VMM_INLINE vmm_status_t vmm_mmu_track_code(vmm_ref_t u, vmm_paddr_t paddr)
+{
+    vmm_track_t *track = u.state->track;
+    uint8_t *page = track ? vmm_track_of(track, &u.state->memory, paddr) : NULL;
+    if (!page) return track ? VMM_E_RANGE : VMM_E_ARGUMENT;
+    vmm_track_change(page, VMM_TRACK_CODE, 0); /* whoever marked it before has not emptied this MMU's front */
+    paddr &= ~vmm_low_mask(track->page_shift);
+    vmm_front_flush_stores(u, vmm_mem_host(&u.state->memory, paddr, 1), false);
+    return VMM_OK;
+}
+
+VMM_INLINE vmm_status_t vmm_mmu_watch(vmm_ref_t u, vmm_vaddr_t va, uint64_t bytes, uint32_t access)
+{
+    vmm_state_t *s = u.state;
+    if (!bytes || !access || access >> 3) return VMM_E_ARGUMENT;
+    if (s->watches == VMM_WATCHES) return VMM_E_LIMIT;
+    s->watch[s->watches].va = vmm_watch_va(u, va);
+    s->watch[s->watches].bytes = bytes;
+    s->watch[s->watches].access = access;
+    s->watches++;
+    vmm_mmu_looked_on(u);
+    return VMM_OK;
+}
+
+VMM_INLINE vmm_status_t vmm_mmu_unwatch(vmm_ref_t u, vmm_vaddr_t va, uint64_t bytes)
+{
+    vmm_state_t *s = u.state;
+    unsigned i;
+    va = vmm_watch_va(u, va);
+    for (i = 0; i < s->watches && (s->watch[i].va != va || s->watch[i].bytes != bytes); i++) {}
+    if (i == s->watches) return VMM_E_NOT_MAPPED;
+    s->watch[i] = s->watch[--s->watches];
+    vmm_mmu_looked_on(u);
+    return VMM_OK;
+}
+
+VMM_INLINE void vmm_inbox_lock(vmm_inbox_t *inbox)
+{
+    uint32_t free = 0;
+    while (!VMM_ATOMIC_CAS(&inbox->busy, &free, UINT32_C(1))) free = 0;
+}
+
+/* From any thread: puts a request into another MMU's inbox. */
+VMM_INLINE uint32_t vmm_mmu_ask(vmm_state_t *s, const vmm_request_t *what)
+{
+    vmm_inbox_t *inbox = &s->inbox;
+    uint32_t ticket;
+    vmm_inbox_lock(inbox);
+    if (inbox->count < VMM_REQUESTS) inbox->request[inbox->count] = *what;
+    if (inbox->count <= VMM_REQUESTS) inbox->count++;
+    ticket = inbox->asked + 1;
+    VMM_ATOMIC_RELEASE(&inbox->asked, ticket);
+    VMM_ATOMIC_RELEASE(&inbox->busy, UINT32_C(0));
+    return ticket;
+}
+
+VMM_INLINE void vmm_mmu_do(vmm_ref_t u, const vmm_request_t *what)
+{
+    const bool page = what->kind == VMM_ASK_PAGE || what->kind == VMM_ASK_PAGE_ASID;
+    if (page && vmm_base(u)->rules == VMM_RULES_X86) vmm_walk_forget(u); /* as INVLPG does */
+    switch (what->kind) {
+    case VMM_ASK_ASID: vmm_mmu_flush_asid(u, what->asid); break;
+    case VMM_ASK_PAGE: vmm_mmu_flush_page(u, what->va, VMM_TAKE_ANY, 0); break;
+    case VMM_ASK_PAGE_ASID: vmm_mmu_flush_page(u, what->va, VMM_TAKE_ASID, what->asid); break;
+    case VMM_ASK_STORES: vmm_front_flush_stores(u, NULL, true); break;
+    default: vmm_mmu_flush_all(u); break;
+    }
+}
+
+/* From the MMU's own thread: does what was asked. */
+VMM_INLINE void vmm_mmu_answer(vmm_ref_t u)
+{
+    vmm_inbox_t *inbox = &u.state->inbox;
+    vmm_request_t list[VMM_REQUESTS];
+    uint32_t count, ticket, i;
+    if (VMM_LIKELY(VMM_ATOMIC_LOAD(&inbox->asked) == inbox->answered)) return;
+    vmm_inbox_lock(inbox);
+    count = inbox->count;
+    ticket = inbox->asked;
+    for (i = 0; i < count && count <= VMM_REQUESTS; i++) list[i] = inbox->request[i];
+    inbox->count = 0;
+    VMM_ATOMIC_RELEASE(&inbox->busy, UINT32_C(0));
+    if (count > VMM_REQUESTS) vmm_mmu_flush_all(u);
+    for (i = 0; i < count && count <= VMM_REQUESTS; i++) vmm_mmu_do(u, &list[i]);
+    VMM_ATOMIC_RELEASE(&inbox->answered, ticket);
+}
+
+VMM_INLINE bool vmm_mmu_answered(const vmm_state_t *s, uint32_t ticket)
+{
+    return (int32_t)(VMM_ATOMIC_ACQUIRE(&s->inbox.answered) - ticket) >= 0;
+}
+
+/* All of an MMU but its inbox, which is the last of its state: other threads may be writing there. */
+VMM_INLINE void vmm_copy_without_inbox(void *to, const void *from, size_t bytes)
+{
+    const size_t behind = sizeof(vmm_state_t);
+    VMM_COPY(to, from, offsetof(vmm_state_t, inbox));
+    VMM_COPY((uint8_t *)to + behind, (const uint8_t *)from + behind, bytes - behind);
+}
+
+/* Takes over what a snapshot holds, but for what belongs to this MMU's host: RAM, callbacks, requests. Host
+ * addresses in the front and the walk cache are those of the snapshot's RAM: they are forgotten. */
+VMM_INLINE void vmm_mmu_restore(vmm_ref_t u, const void *snapshot, size_t bytes)
+{
+    vmm_state_t *s = u.state, kept;
+    VMM_COPY(&kept, s, offsetof(vmm_state_t, inbox));
+    vmm_copy_without_inbox(u.self, snapshot, bytes);
+    s->memory = kept.memory;
+    s->serve = kept.serve;
+    s->serve_user = kept.serve_user;
+    s->attached_format = kept.attached_format;
+    s->track = kept.track;
+    s->check = kept.check;
+    s->check_user = kept.check_user;
+    s->stale = kept.stale;
+    s->stale_user = kept.stale_user;
+    vmm_front_flush_all(u);
+}
+
+VMM_INLINE void vmm_mmu_snapshot(const void *self, void *to, size_t bytes)
+{
+    VMM_SET(&((vmm_state_t *)to)->inbox, 0, sizeof(vmm_inbox_t));
+    vmm_copy_without_inbox(to, self, bytes);
+}
+
+VMM_INLINE void vmm_mmu_set_check(vmm_ref_t u, vmm_check_t check, void *user)
+{
+    u.state->check = check;
+    u.state->check_user = user;
+    vmm_front_flush_all(u);
 }
 /** @endcond */
 /** @} */
@@ -3068,7 +5910,7 @@ enum vmm_overcommit {
 /** How a machine is made. Zero is the default of every field but the first two. */
 typedef struct vmm_machine_options {
     const vmm_memory_t *memory;           /**< RAM; copied. All of its frames are the machine's. */
-    const vmm_paging_t *paging;           /**< The format of every space. */
+    const vmm_paging_t *paging;           /**< The format of every space: generic, RISC-V or x86. */
     const vmm_layout_t *layout;           /**< Where parts lie; null: vmm_layout_of(paging). */
     const vmm_replacement_t *replacement; /**< Default: vmm_replace_two_lists. */
     bool local;                           /**< A resident set for each space, not one for all. */
@@ -5127,7 +7969,7 @@ VMM_OUTLINE vmm_status_t vmm_huge_split(vmm_machine_t *m, vmm_space_t *s, vmm_va
     do {
         pte = vmm_pte_load(p, entry);
         for (i = 0; i < count; i++) vmm_pte_store(p, host + i * p->pte_bytes, vmm_pte_piece(p, pte, level, i));
-    } while (!vmm_pte_swap(p, entry, pte, vmm_pte_pointer(p, vmm_frame_paddr(m, frame))));
+    } while (!vmm_pte_swap(p, entry, pte, vmm_pte_pointer(p, vmm_frame_paddr(m, frame), level)));
     vmm_frame_at(m, frame)->mappings = (uint16_t)count;
     s->stats.huge--;
     m->stats.huge_split++;
@@ -6718,7 +9560,7 @@ VMM_OUTLINE uint8_t *vmm_entry_make(vmm_machine_t *m, vmm_space_t *s, vmm_vaddr_
                 vmm_tables_prune(m, s, va); /* those made on the way here */
                 return NULL;
             }
-            pte = vmm_pte_pointer(p, vmm_frame_paddr(m, frame));
+            pte = vmm_pte_pointer(p, vmm_frame_paddr(m, frame), *level);
             vmm_entry_put(m, entry, *level, pte);
         }
         if (vmm_pte_is_leaf(p, pte, *level)) return entry;
@@ -9111,6 +11953,7 @@ VMM_OUTLINE vmm_status_t vmm_machine_check_options(const vmm_machine_options_t *
     uint64_t frames;
     unsigned level;
     if (!o->memory || !p || vmm_paging_check(p)) return VMM_E_ARGUMENT;
+    if (p->rules > VMM_RULES_X86) return VMM_E_ARGUMENT; /* marks that mean rights, as AArch64's, are not Part II's */
     if (!lay) lay = vmm_layout_of(p);
     if (!lay) return VMM_E_ARGUMENT;
     if (o->spaces > 0xffff || o->overcommit > VMM_OVERCOMMIT_NEVER || o->huge > VMM_HUGE_ALWAYS || o->asid_bits > 16)
@@ -9546,7 +12389,7 @@ VMM_OUTLINE uint8_t *vmm_fork_place(vmm_machine_t *m, const vmm_space_t *parent,
         return vmm_entry_need(m, child, va, &level);
     frame = vmm_table_raw(m, child, 0);
     if (frame == VMM_NO_FRAME) return vmm_entry_need(m, child, va, &level);
-    vmm_entry_put(m, entry, 1, vmm_pte_pointer(p, vmm_frame_paddr(m, frame)));
+    vmm_entry_put(m, entry, 1, vmm_pte_pointer(p, vmm_frame_paddr(m, frame), 1));
     return vmm_frame_host(m, frame);
 }
 
@@ -11924,10 +14767,10 @@ VMM_INLINE void vmm_mmu_examine_tlb(vmm_ref_t u, const vmm_context_t *context, v
     x->tlbi_bits = (uint8_t)__builtin_ctz(u.model->tlb_sets);
     x->tlbi = x->vpn & (u.model->tlb_sets - 1u);
     x->tlbt = x->vpn >> x->tlbi_bits;
-    if (!vmm_canonical(x->paging, x->vaddr)) return;
-    at = vmm_tlb_find(u, x->access, context->asid, x->vaddr);
+    if (!vmm_has_address(u, context, x->vaddr)) return;
+    at = vmm_tlb_find(u, x->access, context, x->vaddr);
     if (at < 0) return;
-    vmm_tlb_tell(u, &u.tlb_entry[at], x->vaddr, &x->translation);
+    vmm_tlb_tell(x->paging, &u.tlb_entry[at], x->vaddr, &x->translation);
     x->tlb_hit = vmm_tlb_serves(u, context, x->access, &x->translation);
 }
 
@@ -11935,8 +14778,9 @@ VMM_INLINE void vmm_mmu_examine(vmm_ref_t u, unsigned access, vmm_vaddr_t va, vm
 {
     const vmm_memory_t *memory = &u.state->memory;
     const vmm_paging_t *p = vmm_base(u);
+    unsigned format;
     vmm_context_t context;
-    vmm_stats_t stats = {0, 0, 0, 0};
+    vmm_stats_t stats = {0, 0, 0, 0, 0};
     unsigned steps = 0;
     VMM_SET(x, 0, sizeof *x);
     x->access = (uint8_t)(access > VMM_FETCH ? (unsigned)VMM_READ : access);
@@ -11945,17 +14789,26 @@ VMM_INLINE void vmm_mmu_examine(vmm_ref_t u, unsigned access, vmm_vaddr_t va, vm
     x->vpo = va & vmm_low_mask(p->page_shift);
     u.fault = &x->fault; /* this copy of the parts leaves the instance's own alone */
     u.stats = &stats;
-    if (context.format == VMM_BARE) {
+    format = vmm_half_of(u, &context, va)->format;
+    if (vmm_is_guest(u, &context)) {
+        if (format != VMM_BARE) x->paging = p = u.model->arch->format[format];
+        x->vpn = (x->paging ? va & vmm_low_mask(p->vaddr_bits) : va) >> p->page_shift;
+        if (context.judge.marking == VMM_MARK_UPDATE) context.judge.marking = VMM_MARK_PEEK;
+        if (context.judge.features & VMM_RISCV_SECOND_MARKS) context.judge.features |= VMM_RISCV_SECOND_PEEK;
+        x->status =
+            (uint8_t)vmm_walk_stages(u, &context, &context.judge, x->access, va, &x->translation, x->step, &steps);
+        x->steps = (uint8_t)steps;
+    } else if (format == VMM_BARE) {
         x->vpn = va >> p->page_shift;
-        x->status = (uint8_t)vmm_mmu_identity(u, x->access, va, &x->translation);
+        x->status = (uint8_t)vmm_mmu_identity(u, &context, x->access, va, &x->translation);
     } else {
-        x->paging = p = u.model->arch->format[context.format];
+        x->paging = p = u.model->arch->format[format];
         x->vpn = (va & vmm_low_mask(p->vaddr_bits)) >> p->page_shift;
         if (vmm_has_tlb(u)) vmm_mmu_examine_tlb(u, &context, x);
         if (context.judge.marking == VMM_MARK_UPDATE) context.judge.marking = VMM_MARK_PEEK;
         if (!x->tlb_hit)
-            x->status = (uint8_t)vmm_walk(p, memory, context.root, &context.judge, x->access, va, &x->translation,
-                                          &x->fault, x->step, &steps);
+            x->status =
+                (uint8_t)vmm_walk_looking(u, &context, &context.judge, x->access, va, &x->translation, x->step, &steps);
         x->steps = (uint8_t)steps;
     }
     if (x->status == VMM_OK && !vmm_mem_host(memory, x->translation.paddr, 1) &&
@@ -11972,7 +14825,7 @@ VMM_EXTERN_C const char *vmm_status_text(unsigned status);
 /** @return a sentence about the rule that failed. Needs VMM_IMPLEMENTATION. */
 VMM_EXTERN_C const char *vmm_rule_text(unsigned rule);
 
-/** @return "page fault", "access fault", "alignment fault" or "no fault". Needs VMM_IMPLEMENTATION. */
+/** @return "page fault", "access fault" and so on, or "no fault". Needs VMM_IMPLEMENTATION. */
 VMM_EXTERN_C const char *vmm_fault_text(unsigned kind);
 
 /** @return "read", "write" or "fetch". Needs VMM_IMPLEMENTATION. */
@@ -12037,16 +14890,26 @@ VMM_INLINE vmm_status_t vmm_mmu_explain(vmm_ref_t u, unsigned access, vmm_vaddr_
     {                                                                                                                  \
         return vmm_mmu_cas(NAME##_parts(mmu_), va_, expected_, desired_, found_, (bits) / 8);                          \
     }
+#define VMM_STAMP_RESERVED(NAME, bits)                                                                                 \
+    VMM_OUTLINE vmm_status_t NAME##_lr##bits(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, uint##bits##_t *value_)              \
+    {                                                                                                                  \
+        return vmm_mmu_lr(NAME##_parts(mmu_), va_, value_, (bits) / 8);                                                \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_sc##bits(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, uint##bits##_t value_, bool *done_)  \
+    {                                                                                                                  \
+        return vmm_mmu_sc(NAME##_parts(mmu_), va_, value_, done_, (bits) / 8);                                         \
+    }
 #define VMM_STAMP_WIDTH(NAME, bits)                                                                                    \
     VMM_STAMP_LOAD(NAME, load, VMM_READ, bits, , false)                                                                \
     VMM_STAMP_LOAD(NAME, fetch, VMM_FETCH, bits, , false)                                                              \
     VMM_STAMP_STORE(NAME, bits, , false)                                                                               \
-    VMM_STAMP_CAS(NAME, bits)
+    VMM_STAMP_CAS(NAME, bits)                                                                                          \
+    VMM_STAMP_RESERVED(NAME, bits)
 #define VMM_STAMP_BIG_ENDIAN(NAME, bits)                                                                               \
     VMM_STAMP_LOAD(NAME, load, VMM_READ, bits, _be, true)                                                              \
     VMM_STAMP_STORE(NAME, bits, _be, true)
 
-#define VMM_STAMP_TYPE(NAME, REGISTERS, arch, front_n, banks, walk_n, tlbs, sets, ways, policy)                        \
+#define VMM_STAMP_TYPE(NAME, REGISTERS, arch, front_n, banks, walk_n, tlbs, sets, ways, policy, detect_)               \
     VMM_STATIC_ASSERT((front_n) == 0 || ((front_n) >= 4 && VMM_IS_POWER(front_n)),                                     \
                       "the front must have a power of two of slots from 4, or 0");                                     \
     VMM_STATIC_ASSERT((banks) >= VMM_BANKS_##REGISTERS(front_n, walk_n) && (banks) <= VMM_MAX_BANKS,                   \
@@ -12069,22 +14932,33 @@ VMM_INLINE vmm_status_t vmm_mmu_explain(vmm_ref_t u, unsigned access, vmm_vaddr_
         vmm_tlb_key_t tlb_key[(tlbs) * (sets) * (ways)];                                                               \
         vmm_tlb_entry_t tlb_entry[(tlbs) * (sets) * (ways)];                                                           \
         uint64_t tlb_tree[(tlbs) * (sets)];                                                                            \
+        vmm_record_t record[(detect_) * ((banks)*3 * (front_n) + (tlbs) * (sets) * (ways))];                           \
     } NAME##_mmu_t;                                                                                                    \
     VMM_EMPTY_ARRAYS_END                                                                                               \
-    VMM_UNUSED static const vmm_model_t NAME##_model = {&arch, front_n, banks, walk_n, tlbs, sets, ways, policy};
+    VMM_UNUSED static const vmm_model_t NAME##_model = {&arch, front_n, banks,  walk_n, tlbs,                          \
+                                                        sets,  ways,    policy, detect_};
 
 #define VMM_STAMP_REF(NAME, check)                                                                                     \
     VMM_UNUSED static vmm_status_t NAME##_long(void *self_, unsigned access_, vmm_vaddr_t va_, void *data_,            \
                                                unsigned bytes_);                                                       \
     VMM_UNUSED static vmm_status_t NAME##_long_store(void *self_, vmm_vaddr_t va_, uint64_t value_, unsigned bytes_);  \
+    VMM_UNUSED static vmm_status_t NAME##_walked(void *self_, unsigned access_, vmm_vaddr_t va_,                       \
+                                                 vmm_translation_t *t_);                                               \
     VMM_INLINE vmm_ref_t NAME##_parts(NAME##_mmu_t *mmu_)                                                              \
     {                                                                                                                  \
-        const vmm_ref_t parts_ = {&NAME##_model, {NAME##_long, NAME##_long_store},                                     \
-                                  mmu_,          &mmu_->state,                                                         \
-                                  &mmu_->fault,  &mmu_->stats,                                                         \
-                                  mmu_->front,   mmu_->walk,                                                           \
-                                  mmu_->tlb_key, mmu_->tlb_entry,                                                      \
-                                  mmu_->tlb_tree};                                                                     \
+        const vmm_ref_t parts_ = {&NAME##_model,                                                                       \
+                                  {NAME##_long, NAME##_long_store, NAME##_walked},                                     \
+                                  mmu_,                                                                                \
+                                  &mmu_->state,                                                                        \
+                                  &mmu_->fault,                                                                        \
+                                  &mmu_->stats,                                                                        \
+                                  mmu_->front,                                                                         \
+                                  mmu_->walk,                                                                          \
+                                  mmu_->tlb_key,                                                                       \
+                                  mmu_->tlb_entry,                                                                     \
+                                  mmu_->tlb_tree,                                                                      \
+                                  mmu_->record,                                                                        \
+                                  &mmu_->registers};                                                                   \
         return parts_;                                                                                                 \
     }                                                                                                                  \
     VMM_OUTLINE vmm_status_t NAME##_long(void *self_, unsigned access_, vmm_vaddr_t va_, void *data_, unsigned bytes_) \
@@ -12094,6 +14968,10 @@ VMM_INLINE vmm_status_t vmm_mmu_explain(vmm_ref_t u, unsigned access, vmm_vaddr_
     VMM_OUTLINE vmm_status_t NAME##_long_store(void *self_, vmm_vaddr_t va_, uint64_t value_, unsigned bytes_)         \
     {                                                                                                                  \
         return vmm_mmu_long_store(NAME##_parts((NAME##_mmu_t *)self_), va_, value_, bytes_, check);                    \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_walked(void *self_, unsigned access_, vmm_vaddr_t va_, vmm_translation_t *t_)      \
+    {                                                                                                                  \
+        return vmm_mmu_translate(NAME##_parts((NAME##_mmu_t *)self_), access_, va_, t_);                               \
     }
 
 #define VMM_STAMP_ACCESS(NAME)                                                                                         \
@@ -12127,11 +15005,11 @@ VMM_INLINE vmm_status_t vmm_mmu_explain(vmm_ref_t u, unsigned access, vmm_vaddr_
     }                                                                                                                  \
     VMM_INLINE void NAME##_flush_page(NAME##_mmu_t *mmu_, vmm_vaddr_t va_)                                             \
     {                                                                                                                  \
-        vmm_mmu_flush_page(NAME##_parts(mmu_), va_, -1);                                                               \
+        vmm_mmu_flush_page(NAME##_parts(mmu_), va_, VMM_TAKE_ANY, 0);                                                  \
     }                                                                                                                  \
     VMM_INLINE void NAME##_flush_page_asid(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, uint16_t asid_)                        \
     {                                                                                                                  \
-        vmm_mmu_flush_page(NAME##_parts(mmu_), va_, (long)asid_);                                                      \
+        vmm_mmu_flush_page(NAME##_parts(mmu_), va_, VMM_TAKE_ASID, asid_);                                             \
     }                                                                                                                  \
     VMM_INLINE void NAME##_set_fault_hook(NAME##_mmu_t *mmu_, vmm_fault_hook_t hook_, void *user_)                     \
     {                                                                                                                  \
@@ -12149,6 +15027,63 @@ VMM_INLINE vmm_status_t vmm_mmu_explain(vmm_ref_t u, unsigned access, vmm_vaddr_
     VMM_OUTLINE void NAME##_examine(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, unsigned access_, vmm_examination_t *x_)      \
     {                                                                                                                  \
         vmm_mmu_examine(NAME##_parts(mmu_), access_, va_, x_);                                                         \
+    }
+
+#define VMM_STAMP_LOOKING_ON(NAME)                                                                                     \
+    VMM_OUTLINE vmm_status_t NAME##_track_code(NAME##_mmu_t *mmu_, vmm_paddr_t paddr_)                                 \
+    {                                                                                                                  \
+        return vmm_mmu_track_code(NAME##_parts(mmu_), paddr_);                                                         \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_flush_stores(NAME##_mmu_t *mmu_)                                                           \
+    {                                                                                                                  \
+        vmm_front_flush_stores(NAME##_parts(mmu_), NULL, true);                                                        \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_watch(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, uint64_t bytes_, uint32_t accesses_)    \
+    {                                                                                                                  \
+        return vmm_mmu_watch(NAME##_parts(mmu_), va_, bytes_, accesses_);                                              \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_unwatch(NAME##_mmu_t *mmu_, vmm_vaddr_t va_, uint64_t bytes_)                      \
+    {                                                                                                                  \
+        return vmm_mmu_unwatch(NAME##_parts(mmu_), va_, bytes_);                                                       \
+    }                                                                                                                  \
+    VMM_INLINE void NAME##_set_stale_hook(NAME##_mmu_t *mmu_, vmm_stale_hook_t hook_, void *user_)                     \
+    {                                                                                                                  \
+        mmu_->state.stale = hook_;                                                                                     \
+        mmu_->state.stale_user = user_;                                                                                \
+    }                                                                                                                  \
+    VMM_OUTLINE uint32_t NAME##_ask(NAME##_mmu_t *mmu_, const vmm_request_t *what_)                                    \
+    {                                                                                                                  \
+        return vmm_mmu_ask(&mmu_->state, what_);                                                                       \
+    }                                                                                                                  \
+    VMM_INLINE void NAME##_answer(NAME##_mmu_t *mmu_)                                                                  \
+    {                                                                                                                  \
+        vmm_mmu_answer(NAME##_parts(mmu_));                                                                            \
+    }                                                                                                                  \
+    VMM_INLINE bool NAME##_answered(const NAME##_mmu_t *mmu_, uint32_t ticket_)                                        \
+    {                                                                                                                  \
+        return vmm_mmu_answered(&mmu_->state, ticket_);                                                                \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_snapshot(const NAME##_mmu_t *mmu_, NAME##_mmu_t *to_)                                      \
+    {                                                                                                                  \
+        vmm_mmu_snapshot(mmu_, to_, sizeof *to_);                                                                      \
+    }
+
+/* What depends on registers besides: made after them. */
+#define VMM_STAMP_RENEW(NAME)                                                                                          \
+    VMM_OUTLINE void NAME##_restore(NAME##_mmu_t *mmu_, const NAME##_mmu_t *from_)                                     \
+    {                                                                                                                  \
+        vmm_mmu_restore(NAME##_parts(mmu_), from_, sizeof *from_);                                                     \
+        NAME##_apply(mmu_);                                                                                            \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_track(NAME##_mmu_t *mmu_, vmm_track_t *track_)                                         \
+    {                                                                                                                  \
+        vmm_mmu_set_track(NAME##_parts(mmu_), track_);                                                                 \
+        NAME##_apply(mmu_);                                                                                            \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_check(NAME##_mmu_t *mmu_, vmm_check_t check_, void *user_)                             \
+    {                                                                                                                  \
+        vmm_mmu_set_check(NAME##_parts(mmu_), check_, user_);                                                          \
+        NAME##_apply(mmu_);                                                                                            \
     }
 
 #define VMM_STAMP_EDIT(NAME, paging_of)                                                                                \
@@ -12209,6 +15144,10 @@ VMM_INLINE vmm_status_t vmm_mmu_explain(vmm_ref_t u, unsigned access, vmm_vaddr_
 #define VMM_REGISTERS_PLAIN vmm_plain_t
 #define VMM_BANKS_PLAIN(front_n, walk_n) 1
 #define VMM_STAMP_PLAIN(NAME, check)                                                                                   \
+    VMM_INLINE void NAME##_apply(NAME##_mmu_t *mmu_)                                                                   \
+    {                                                                                                                  \
+        vmm_plain_apply(NAME##_parts(mmu_), &mmu_->registers);                                                         \
+    }                                                                                                                  \
     VMM_OUTLINE vmm_status_t NAME##_init(NAME##_mmu_t *mmu_, const vmm_memory_t *memory_)                              \
     {                                                                                                                  \
         return vmm_plain_init(NAME##_parts(mmu_), &mmu_->registers, memory_, check);                                   \
@@ -12235,6 +15174,10 @@ VMM_INLINE vmm_status_t vmm_mmu_explain(vmm_ref_t u, unsigned access, vmm_vaddr_
 #define VMM_REGISTERS_RISCV vmm_riscv_t
 #define VMM_BANKS_RISCV(front_n, walk_n) ((front_n) || (walk_n) ? 2 : 1)
 #define VMM_STAMP_RISCV(NAME, check)                                                                                   \
+    VMM_INLINE void NAME##_apply(NAME##_mmu_t *mmu_)                                                                   \
+    {                                                                                                                  \
+        vmm_riscv_apply(NAME##_parts(mmu_), &mmu_->registers);                                                         \
+    }                                                                                                                  \
     VMM_OUTLINE vmm_status_t NAME##_init(NAME##_mmu_t *mmu_, const vmm_memory_t *memory_)                              \
     {                                                                                                                  \
         return vmm_riscv_init(NAME##_parts(mmu_), &mmu_->registers, memory_, check);                                   \
@@ -12270,6 +15213,260 @@ VMM_INLINE vmm_status_t vmm_mmu_explain(vmm_ref_t u, unsigned access, vmm_vaddr_
                               cpu_);                                                                                   \
     }
 
+#define VMM_REGISTERS_RISCVH vmm_riscv_t
+#define VMM_BANKS_RISCVH(front_n, walk_n) VMM_BANKS_RISCV(front_n, walk_n)
+#define VMM_STAMP_RISCVH(NAME, check)                                                                                  \
+    VMM_STAMP_RISCV(NAME, check)                                                                                       \
+    VMM_OUTLINE void NAME##_set_virtual(NAME##_mmu_t *mmu_, bool virtual_mode_)                                        \
+    {                                                                                                                  \
+        vmm_riscv_set_virtual(NAME##_parts(mmu_), &mmu_->registers, virtual_mode_);                                    \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_vsatp(NAME##_mmu_t *mmu_, uint64_t vsatp_)                                     \
+    {                                                                                                                  \
+        return vmm_riscv_set_vsatp(NAME##_parts(mmu_), &mmu_->registers, vsatp_);                                      \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_hgatp(NAME##_mmu_t *mmu_, uint64_t hgatp_)                                     \
+    {                                                                                                                  \
+        return vmm_riscv_set_hgatp(NAME##_parts(mmu_), &mmu_->registers, hgatp_);                                      \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_vsstatus(NAME##_mmu_t *mmu_, uint64_t vsstatus_)                                       \
+    {                                                                                                                  \
+        vmm_riscv_set_statuses(NAME##_parts(mmu_), &mmu_->registers, vsstatus_, mmu_->registers.hstatus);              \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_hstatus(NAME##_mmu_t *mmu_, uint64_t hstatus_)                                         \
+    {                                                                                                                  \
+        vmm_riscv_set_statuses(NAME##_parts(mmu_), &mmu_->registers, mmu_->registers.vsstatus, hstatus_);              \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_henvcfg(NAME##_mmu_t *mmu_, uint64_t henvcfg_)                                         \
+    {                                                                                                                  \
+        vmm_riscv_set_henvcfg(NAME##_parts(mmu_), &mmu_->registers, henvcfg_);                                         \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_hlv(NAME##_mmu_t *mmu_, unsigned hlv_)                                         \
+    {                                                                                                                  \
+        return vmm_riscv_set_hlv(NAME##_parts(mmu_), &mmu_->registers, hlv_);                                          \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_hfence_vvma(NAME##_mmu_t *mmu_, const vmm_vaddr_t *va_, const uint16_t *asid_)             \
+    {                                                                                                                  \
+        vmm_riscv_hfence_vvma(NAME##_parts(mmu_), &mmu_->registers, va_, asid_);                                       \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_hfence_gvma(NAME##_mmu_t *mmu_, const vmm_paddr_t *gpa_, const uint16_t *vmid_)            \
+    {                                                                                                                  \
+        (void)gpa_; /* a bank does not know which guest physical addresses it was filled through */                    \
+        vmm_front_flush_guests(NAME##_parts(mmu_), vmid_, NULL);                                                       \
+    }
+
+#define VMM_REGISTERS_X86 vmm_x86_t
+#define VMM_BANKS_X86(front_n, walk_n) ((front_n) || (walk_n) ? 2 : 1)
+#define VMM_STAMP_X86(NAME, check)                                                                                     \
+    VMM_INLINE void NAME##_apply(NAME##_mmu_t *mmu_)                                                                   \
+    {                                                                                                                  \
+        vmm_x86_apply(NAME##_parts(mmu_), &mmu_->registers);                                                           \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_init(NAME##_mmu_t *mmu_, const vmm_memory_t *memory_)                              \
+    {                                                                                                                  \
+        return vmm_x86_init(NAME##_parts(mmu_), &mmu_->registers, memory_, check);                                     \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_cr0(NAME##_mmu_t *mmu_, uint64_t cr0_)                                         \
+    {                                                                                                                  \
+        return vmm_x86_set_cr0(NAME##_parts(mmu_), &mmu_->registers, cr0_);                                            \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_cr3(NAME##_mmu_t *mmu_, uint64_t cr3_)                                         \
+    {                                                                                                                  \
+        return vmm_x86_set_cr3(NAME##_parts(mmu_), &mmu_->registers, cr3_);                                            \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_cr4(NAME##_mmu_t *mmu_, uint64_t cr4_)                                         \
+    {                                                                                                                  \
+        return vmm_x86_set_cr4(NAME##_parts(mmu_), &mmu_->registers, cr4_);                                            \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_efer(NAME##_mmu_t *mmu_, uint64_t efer_)                                       \
+    {                                                                                                                  \
+        return vmm_x86_set_efer(NAME##_parts(mmu_), &mmu_->registers, efer_);                                          \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_pkru(NAME##_mmu_t *mmu_, uint32_t pkru_)                                               \
+    {                                                                                                                  \
+        vmm_x86_set_keys(NAME##_parts(mmu_), &mmu_->registers, pkru_, mmu_->registers.pkrs);                           \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_pkrs(NAME##_mmu_t *mmu_, uint32_t pkrs_)                                               \
+    {                                                                                                                  \
+        vmm_x86_set_keys(NAME##_parts(mmu_), &mmu_->registers, mmu_->registers.pkru, pkrs_);                           \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_cpl(NAME##_mmu_t *mmu_, unsigned cpl_)                                         \
+    {                                                                                                                  \
+        return vmm_x86_set_cpl(NAME##_parts(mmu_), &mmu_->registers, cpl_);                                            \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_ac(NAME##_mmu_t *mmu_, bool ac_)                                                       \
+    {                                                                                                                  \
+        vmm_x86_set_access(NAME##_parts(mmu_), &mmu_->registers, ac_, mmu_->registers.implicit != 0);                  \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_implicit(NAME##_mmu_t *mmu_, bool implicit_)                                           \
+    {                                                                                                                  \
+        vmm_x86_set_access(NAME##_parts(mmu_), &mmu_->registers, mmu_->registers.ac != 0, implicit_);                  \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_features(NAME##_mmu_t *mmu_, unsigned features_)                               \
+    {                                                                                                                  \
+        return vmm_x86_set_features(NAME##_parts(mmu_), &mmu_->registers, features_);                                  \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_invlpg(NAME##_mmu_t *mmu_, vmm_vaddr_t va_)                                                \
+    {                                                                                                                  \
+        vmm_x86_invlpg(NAME##_parts(mmu_), va_, mmu_->state.view[VMM_READ].context.asid);                              \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_invpcid(NAME##_mmu_t *mmu_, uint64_t type_, uint64_t low_, uint64_t high_)         \
+    {                                                                                                                  \
+        return vmm_x86_invpcid(NAME##_parts(mmu_), &mmu_->registers, type_, low_, high_);                              \
+    }
+
+#define VMM_REGISTERS_ARM64 vmm_arm64_t
+#define VMM_BANKS_ARM64(front_n, walk_n) ((front_n) || (walk_n) ? 2 : 1)
+#define VMM_STAMP_ARM64(NAME, check)                                                                                   \
+    VMM_INLINE void NAME##_apply(NAME##_mmu_t *mmu_)                                                                   \
+    {                                                                                                                  \
+        vmm_arm64_apply(NAME##_parts(mmu_), &mmu_->registers);                                                         \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_init(NAME##_mmu_t *mmu_, const vmm_memory_t *memory_)                              \
+    {                                                                                                                  \
+        return vmm_arm64_init(NAME##_parts(mmu_), &mmu_->registers, memory_, check);                                   \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_ttbr0(NAME##_mmu_t *mmu_, uint64_t ttbr0_)                                             \
+    {                                                                                                                  \
+        vmm_arm64_set(NAME##_parts(mmu_), &mmu_->registers, &mmu_->registers.ttbr[0], ttbr0_);                         \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_ttbr1(NAME##_mmu_t *mmu_, uint64_t ttbr1_)                                             \
+    {                                                                                                                  \
+        vmm_arm64_set(NAME##_parts(mmu_), &mmu_->registers, &mmu_->registers.ttbr[1], ttbr1_);                         \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_tcr(NAME##_mmu_t *mmu_, uint64_t tcr_)                                                 \
+    {                                                                                                                  \
+        vmm_arm64_set(NAME##_parts(mmu_), &mmu_->registers, &mmu_->registers.tcr, tcr_);                               \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_sctlr(NAME##_mmu_t *mmu_, uint64_t sctlr_)                                             \
+    {                                                                                                                  \
+        vmm_arm64_set(NAME##_parts(mmu_), &mmu_->registers, &mmu_->registers.sctlr, sctlr_);                           \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_mair(NAME##_mmu_t *mmu_, uint64_t mair_)                                               \
+    {                                                                                                                  \
+        vmm_arm64_set(NAME##_parts(mmu_), &mmu_->registers, &mmu_->registers.mair, mair_);                             \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_el(NAME##_mmu_t *mmu_, unsigned el_)                                           \
+    {                                                                                                                  \
+        return vmm_arm64_set_el(NAME##_parts(mmu_), &mmu_->registers, el_);                                            \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_pan(NAME##_mmu_t *mmu_, bool pan_)                                                     \
+    {                                                                                                                  \
+        vmm_arm64_set_state(NAME##_parts(mmu_), &mmu_->registers, pan_, mmu_->registers.unprivileged != 0);            \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_unprivileged(NAME##_mmu_t *mmu_, bool unprivileged_)                                   \
+    {                                                                                                                  \
+        vmm_arm64_set_state(NAME##_parts(mmu_), &mmu_->registers, mmu_->registers.pan != 0, unprivileged_);            \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_features(NAME##_mmu_t *mmu_, unsigned features_)                               \
+    {                                                                                                                  \
+        return vmm_arm64_set_features(NAME##_parts(mmu_), &mmu_->registers, features_);                                \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_tlbi(NAME##_mmu_t *mmu_, unsigned op_, uint64_t xt_)                               \
+    {                                                                                                                  \
+        return vmm_arm64_tlbi(NAME##_parts(mmu_), op_, xt_);                                                           \
+    }                                                                                                                  \
+    VMM_OUTLINE uint64_t NAME##_at(NAME##_mmu_t *mmu_, unsigned access_, bool el0_, vmm_vaddr_t va_)                   \
+    {                                                                                                                  \
+        return vmm_arm64_at(NAME##_parts(mmu_), &mmu_->registers, access_, el0_, va_);                                 \
+    }
+
+#define VMM_REGISTERS_ARM32 vmm_arm32_t
+#define VMM_BANKS_ARM32(front_n, walk_n) ((front_n) || (walk_n) ? 2 : 1)
+#define VMM_STAMP_ARM32(NAME, check)                                                                                   \
+    VMM_INLINE void NAME##_apply(NAME##_mmu_t *mmu_)                                                                   \
+    {                                                                                                                  \
+        vmm_arm32_apply(NAME##_parts(mmu_), &mmu_->registers);                                                         \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_init(NAME##_mmu_t *mmu_, const vmm_memory_t *memory_)                              \
+    {                                                                                                                  \
+        return vmm_arm32_init(NAME##_parts(mmu_), &mmu_->registers, memory_, check);                                   \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_ttbr0(NAME##_mmu_t *mmu_, uint64_t ttbr0_)                                             \
+    {                                                                                                                  \
+        vmm_arm32_set(NAME##_parts(mmu_), &mmu_->registers, &mmu_->registers.ttbr[0], ttbr0_);                         \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_ttbr1(NAME##_mmu_t *mmu_, uint64_t ttbr1_)                                             \
+    {                                                                                                                  \
+        vmm_arm32_set(NAME##_parts(mmu_), &mmu_->registers, &mmu_->registers.ttbr[1], ttbr1_);                         \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_ttbcr(NAME##_mmu_t *mmu_, uint32_t ttbcr_)                                     \
+    {                                                                                                                  \
+        return vmm_arm32_set_ttbcr(NAME##_parts(mmu_), &mmu_->registers, ttbcr_);                                      \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_dacr(NAME##_mmu_t *mmu_, uint32_t dacr_)                                               \
+    {                                                                                                                  \
+        vmm_arm32_set(NAME##_parts(mmu_), &mmu_->registers, &mmu_->registers.dacr, dacr_);                             \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_sctlr(NAME##_mmu_t *mmu_, uint64_t sctlr_)                                             \
+    {                                                                                                                  \
+        vmm_arm32_set(NAME##_parts(mmu_), &mmu_->registers, &mmu_->registers.sctlr, sctlr_);                           \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_contextidr(NAME##_mmu_t *mmu_, uint32_t contextidr_)                                   \
+    {                                                                                                                  \
+        vmm_arm32_set(NAME##_parts(mmu_), &mmu_->registers, &mmu_->registers.contextidr, contextidr_);                 \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_pl(NAME##_mmu_t *mmu_, unsigned pl_)                                           \
+    {                                                                                                                  \
+        return vmm_arm32_set_pl(NAME##_parts(mmu_), &mmu_->registers, pl_);                                            \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_set_unprivileged(NAME##_mmu_t *mmu_, bool unprivileged_)                                   \
+    {                                                                                                                  \
+        vmm_arm32_set_unprivileged(NAME##_parts(mmu_), &mmu_->registers, unprivileged_);                               \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_features(NAME##_mmu_t *mmu_, unsigned features_)                               \
+    {                                                                                                                  \
+        return vmm_arm32_set_features(NAME##_parts(mmu_), &mmu_->registers, features_);                                \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_tlbi(NAME##_mmu_t *mmu_, unsigned op_, uint64_t xt_)                               \
+    {                                                                                                                  \
+        return vmm_arm32_tlbi(NAME##_parts(mmu_), op_, xt_);                                                           \
+    }
+
+#define VMM_REGISTERS_MIPS32 vmm_mips_t
+#define VMM_BANKS_MIPS32(front_n, walk_n) 1
+#define VMM_STAMP_MIPS32(NAME, check)                                                                                  \
+    VMM_INLINE void NAME##_apply(NAME##_mmu_t *mmu_)                                                                   \
+    {                                                                                                                  \
+        vmm_mips_apply(NAME##_parts(mmu_), &mmu_->registers);                                                          \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_init(NAME##_mmu_t *mmu_, const vmm_memory_t *memory_)                              \
+    {                                                                                                                  \
+        return vmm_mips_init(NAME##_parts(mmu_), &mmu_->registers, memory_, check);                                    \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_entries(NAME##_mmu_t *mmu_, unsigned entries_)                                 \
+    {                                                                                                                  \
+        return vmm_mips_set_entries(NAME##_parts(mmu_), &mmu_->registers, entries_);                                   \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_set_mode(NAME##_mmu_t *mmu_, unsigned mode_, bool erl_)                            \
+    {                                                                                                                  \
+        return vmm_mips_set_mode(NAME##_parts(mmu_), &mmu_->registers, mode_, erl_);                                   \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_mtc0(NAME##_mmu_t *mmu_, unsigned number_, unsigned select_, uint32_t value_)      \
+    {                                                                                                                  \
+        return vmm_mips_mtc0(NAME##_parts(mmu_), &mmu_->registers, number_, select_, value_);                          \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_mfc0(NAME##_mmu_t *mmu_, unsigned number_, unsigned select_, uint32_t *value_)     \
+    {                                                                                                                  \
+        return vmm_mips_mfc0(&mmu_->registers, number_, select_, value_);                                              \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_tlbp(NAME##_mmu_t *mmu_)                                                                   \
+    {                                                                                                                  \
+        vmm_mips_tlbp(&mmu_->registers);                                                                               \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_tlbr(NAME##_mmu_t *mmu_)                                                           \
+    {                                                                                                                  \
+        return vmm_mips_tlbr(NAME##_parts(mmu_), &mmu_->registers);                                                    \
+    }                                                                                                                  \
+    VMM_OUTLINE vmm_status_t NAME##_tlbwi(NAME##_mmu_t *mmu_)                                                          \
+    {                                                                                                                  \
+        return vmm_mips_tlbwi(NAME##_parts(mmu_), &mmu_->registers);                                                   \
+    }                                                                                                                  \
+    VMM_OUTLINE void NAME##_tlbwr(NAME##_mmu_t *mmu_)                                                                  \
+    {                                                                                                                  \
+        vmm_mips_tlbwr(NAME##_parts(mmu_), &mmu_->registers);                                                          \
+    }
+
 #define VMM_MMU_STAMP(NAME, check, REGISTERS, arch, ...)                                                               \
     VMM_STAMP_TYPE(NAME, REGISTERS, arch, __VA_ARGS__)                                                                 \
     VMM_INLINE const vmm_paging_t *NAME##_paging_of(const vmm_tables_t *tables_)                                       \
@@ -12278,10 +15475,11 @@ VMM_INLINE vmm_status_t vmm_mmu_explain(vmm_ref_t u, unsigned access, vmm_vaddr_
     }                                                                                                                  \
     VMM_STAMP_REF(NAME, check)                                                                                         \
     VMM_STAMP_ACCESS(NAME)                                                                                             \
+    VMM_STAMP_LOOKING_ON(NAME)                                                                                         \
     VMM_STAMP_EDIT(NAME, NAME##_paging_of(tables_))                                                                    \
     VMM_STAMP_PRINT(NAME, NAME##_paging_of(tables_))                                                                   \
     VMM_STAMP_EXPLAIN(NAME)                                                                                            \
-    VMM_STAMP_##REGISTERS(NAME, check)
+    VMM_STAMP_##REGISTERS(NAME, check) VMM_STAMP_RENEW(NAME)
 #define VMM_MMU_CHECKED(NAME, check, ...) VMM_MMU_STAMP(NAME, check, __VA_ARGS__)
 #define VMM_TABLES_STAMP(NAME, paging)                                                                                 \
     VMM_STAMP_EDIT(NAME, &(paging))                                                                                    \
@@ -12308,19 +15506,22 @@ VMM_INLINE vmm_status_t vmm_mmu_explain(vmm_ref_t u, unsigned access, vmm_vaddr_
 typedef struct NAME_mmu {
     vmm_fault_t fault;   /**< Reasons of the last VMM_FAULT. */
     vmm_stats_t stats;   /**< Counters; set them to 0 as you like. */
-    REGISTERS registers; /**< vmm_riscv_t or vmm_plain_t; read them, write by NAME_set_... */
+    REGISTERS registers; /**< vmm_riscv_t, vmm_x86_t ...; read them, write by NAME_set_... */
     vmm_state_t state;   /**< Internal. */
 } NAME_mmu_t;
 
 /** Makes an MMU ready: counters 0, nothing remembered. RISC-V: supervisor mode, satp 0 (bare), mstatus 0,
- *  menvcfg with ADUE set; an emulator begins with NAME_set_privilege(mmu, 3). Generic formats:
- *  supervisor mode, root and ASID 0, translation on.
+ *  menvcfg with ADUE set; an emulator begins with NAME_set_privilege(mmu, 3); with the hypervisor extension V and its
+ *  registers 0, but henvcfg with ADUE set. x86: every register 0, paging off,
+ *  CPL 0. AArch64: EL1, every register 0 but MAIR, translation off. ARMv7-A: PL1, every register 0, translation
+ *  off. MIPS: kernel mode, every register 0, 48 entries of which none matches. Generic formats: supervisor mode,
+ *  root and ASID 0, translation on.
  *  @param mmu     the instance, any content
  *  @param memory  physical memory; copied, the RAM behind it stays the caller's
  *  @return VMM_OK; VMM_E_ARGUMENT when memory or its ram is null, RAM is larger than the host can
  *  address, a format breaks its invariants, or options differ among files; VMM_E_ALIGN when base or size is
- *  no multiple of the page size or ram of 8; VMM_E_RANGE when the size is 0, wraps, or exceeds
- *  the physical width. O(sizes of the stages). */
+ *  no multiple of the page size (of the largest granule) or ram of 8; VMM_E_RANGE when the size is 0, wraps, or
+ *  exceeds the physical width: of x86, that of long mode. O(sizes of the stages). */
 vmm_status_t NAME_init(NAME_mmu_t *mmu, const vmm_memory_t *memory);
 
 /** NAME_load64 for 8 bits. */
@@ -12331,6 +15532,12 @@ vmm_status_t NAME_store8(NAME_mmu_t *mmu, vmm_vaddr_t va, uint8_t value);
 
 /** NAME_fetch64 for 8 bits. */
 vmm_status_t NAME_fetch8(NAME_mmu_t *mmu, vmm_vaddr_t va, uint8_t *value);
+
+/** NAME_lr64 for 8 bits. */
+vmm_status_t NAME_lr8(NAME_mmu_t *mmu, vmm_vaddr_t va, uint8_t *value);
+
+/** NAME_sc64 for 8 bits. */
+vmm_status_t NAME_sc8(NAME_mmu_t *mmu, vmm_vaddr_t va, uint8_t value, bool *done);
 
 /** NAME_cas64 for 8 bits. */
 vmm_status_t NAME_cas8(NAME_mmu_t *mmu, vmm_vaddr_t va, uint8_t expected, uint8_t desired, uint8_t *found);
@@ -12343,6 +15550,12 @@ vmm_status_t NAME_store16(NAME_mmu_t *mmu, vmm_vaddr_t va, uint16_t value);
 
 /** NAME_fetch64 for 16 bits. */
 vmm_status_t NAME_fetch16(NAME_mmu_t *mmu, vmm_vaddr_t va, uint16_t *value);
+
+/** NAME_lr64 for 16 bits. */
+vmm_status_t NAME_lr16(NAME_mmu_t *mmu, vmm_vaddr_t va, uint16_t *value);
+
+/** NAME_sc64 for 16 bits. */
+vmm_status_t NAME_sc16(NAME_mmu_t *mmu, vmm_vaddr_t va, uint16_t value, bool *done);
 
 /** NAME_cas64 for 16 bits. */
 vmm_status_t NAME_cas16(NAME_mmu_t *mmu, vmm_vaddr_t va, uint16_t expected, uint16_t desired, uint16_t *found);
@@ -12361,6 +15574,12 @@ vmm_status_t NAME_store32(NAME_mmu_t *mmu, vmm_vaddr_t va, uint32_t value);
 
 /** NAME_fetch64 for 32 bits. */
 vmm_status_t NAME_fetch32(NAME_mmu_t *mmu, vmm_vaddr_t va, uint32_t *value);
+
+/** NAME_lr64 for 32 bits. */
+vmm_status_t NAME_lr32(NAME_mmu_t *mmu, vmm_vaddr_t va, uint32_t *value);
+
+/** NAME_sc64 for 32 bits. */
+vmm_status_t NAME_sc32(NAME_mmu_t *mmu, vmm_vaddr_t va, uint32_t value, bool *done);
 
 /** NAME_cas64 for 32 bits. */
 vmm_status_t NAME_cas32(NAME_mmu_t *mmu, vmm_vaddr_t va, uint32_t expected, uint32_t desired, uint32_t *found);
@@ -12482,8 +15701,8 @@ void NAME_flush_told(void *mmu, const vmm_flush_t *what);
  *  @param user  passed to it */
 void NAME_set_fault_hook(NAME_mmu_t *mmu, vmm_fault_hook_t hook, void *user);
 
-/** Makes an MMU a processor of a machine: it runs spaces (vmm_space_switch), its page faults are served, and the
- *  machine's flushes reach it. Accesses are user mode's from then on.
+/** RISC-V and generic formats: makes an MMU a processor of a machine: it runs spaces (vmm_space_switch), its page
+ *  faults are served, and the machine's flushes reach it. Accesses are user mode's from then on.
  *  @param mmu      the instance, initialised with the machine's memory
  *  @param machine  the machine; its format is one of the instance's
  *  @param cpu      receives the number of the processor
@@ -12506,9 +15725,9 @@ vmm_status_t NAME_set_satp(NAME_mmu_t *mmu, uint64_t satp);
  *  @return VMM_OK, or VMM_E_ARGUMENT for another number. */
 vmm_status_t NAME_set_privilege(NAME_mmu_t *mmu, unsigned privilege);
 
-/** RISC-V: writes mstatus; MPRV, MPP, SUM and MXR take effect at once.
+/** RISC-V: writes mstatus; MPRV, MPP, SUM and MXR take effect at once, and MPV with the hypervisor extension.
  *  @param mmu      the instance
- *  @param mstatus  the register
+ *  @param mstatus  the register; on RV32 mstatush in the upper half, for MPV
  *  @return VMM_OK, or VMM_E_ARGUMENT when MPP is 2, which no mode has. */
 vmm_status_t NAME_set_mstatus(NAME_mmu_t *mmu, uint64_t mstatus);
 
@@ -12518,12 +15737,381 @@ vmm_status_t NAME_set_mstatus(NAME_mmu_t *mmu, uint64_t mstatus);
  *  @param menvcfg  the register */
 void NAME_set_menvcfg(NAME_mmu_t *mmu, uint64_t menvcfg);
 
-/** RISC-V: says which extensions the hart has, and flushes everything. Without Svade and Svadu the
- *  hardware marks entries.
+/** RISC-V, x86, Arm: says which extensions the processor has, and flushes everything. RISC-V without Svade and
+ *  Svadu: the hardware marks entries.
  *  @param mmu       the instance
  *  @param features  enum vmm_feature
  *  @return VMM_OK, or VMM_E_ARGUMENT for a bit that is none. */
 vmm_status_t NAME_set_features(NAME_mmu_t *mmu, unsigned features);
+
+/** Loads 64 bits as NAME_load64 does, aligned and from RAM, and remembers where and what (RISC-V LR, AArch64 LDXR).
+ *  A reservation is lost by the next NAME_lr of any width, by any NAME_sc, and when the value in memory is another: a
+ *  store of the same value by somebody else goes unnoticed.
+ *  @param mmu    the instance
+ *  @param va     virtual address, aligned to the width
+ *  @param value  receives the value; untouched on a fault
+ *  @return VMM_OK, or VMM_FAULT: also VMM_ALIGN_FAULT when va is not aligned, VMM_ACCESS_FAULT when
+ *  the address is not RAM. */
+vmm_status_t NAME_lr64(NAME_mmu_t *mmu, vmm_vaddr_t va, uint64_t *value);
+
+/** Stores 64 bits if the reservation of NAME_lr64 still holds, in one step that other threads see whole. Judged as a
+ *  store whether or not it stores; afterwards there is no reservation.
+ *  @param mmu    the instance
+ *  @param va     virtual address, aligned to the width
+ *  @param value  what to store
+ *  @param done   receives whether it was stored
+ *  @return as NAME_lr64. */
+vmm_status_t NAME_sc64(NAME_mmu_t *mmu, vmm_vaddr_t va, uint64_t value, bool *done);
+
+/** Has the pages of RAM tracked: which were stored to, and stores to those that hold code. Marks are set by the first
+ *  store to a page that the front does not know; hits of the front cost nothing. A walk that sets accessed and dirty
+ *  bits marks the page of the entry as stored to (and calls nobody back). What goes past the MMU is not seen: stores of
+ *  the emulator's devices, NAME_map and its kin, Part II. Whoever makes them ORs VMM_TRACK_DIRTY into the page's byte.
+ *  @param mmu    the instance
+ *  @param track  the marks, shared by every MMU over this RAM, zeroed; page_shift is filled in; null: off */
+void NAME_set_track(NAME_mmu_t *mmu, vmm_track_t *track);
+
+/** Says that a page of RAM holds decoded code: from now on every store to it through this MMU calls track->code before
+ *  it lands. Other MMUs over this RAM must be asked for VMM_ASK_STORES. O(front slots).
+ *  @param mmu    the instance
+ *  @param paddr  any physical address in the page
+ *  @return VMM_OK; VMM_E_ARGUMENT when nothing is tracked; VMM_E_RANGE when the address is not RAM. */
+vmm_status_t NAME_track_code(NAME_mmu_t *mmu, vmm_paddr_t paddr);
+
+/** Forgets which pages may be stored to, so that the next store to each is seen. O(front slots x banks).
+ *  @param mmu  the instance */
+void NAME_flush_stores(NAME_mmu_t *mmu);
+
+/** Watches addresses: an access of these kinds that touches one of them returns VMM_FAULT, with kind VMM_WATCH_FAULT
+ *  and vaddr the first byte of its part in the page, before anything moves (marks may be set already). NAME_cas and
+ *  NAME_sc are VMM_WRITE alone; NAME_translate moves nothing and is not watched. Pages without a watched byte keep
+ *  their speed.
+ *  @param mmu       the instance
+ *  @param va        first virtual address
+ *  @param bytes     how many, not 0
+ *  @param accesses  mask: 1 << VMM_READ, 1 << VMM_WRITE, 1 << VMM_FETCH
+ *  @return VMM_OK; VMM_E_ARGUMENT; VMM_E_LIMIT when there are VMM_WATCHES already. */
+vmm_status_t NAME_watch(NAME_mmu_t *mmu, vmm_vaddr_t va, uint64_t bytes, uint32_t accesses);
+
+/** Takes a watchpoint away.
+ *  @param mmu    the instance
+ *  @param va     as given to NAME_watch
+ *  @param bytes  as given to NAME_watch
+ *  @return VMM_OK; VMM_E_NOT_MAPPED when there is none like it. */
+vmm_status_t NAME_unwatch(NAME_mmu_t *mmu, vmm_vaddr_t va, uint64_t bytes);
+
+/** Has a hook asked before physical memory is touched: see vmm_check_t. Flushes the front.
+ *  @param mmu    the instance
+ *  @param check  the hook; null: none
+ *  @param user   passed to it */
+void NAME_set_check(NAME_mmu_t *mmu, vmm_check_t check, void *user);
+
+/** Has stale hits told by the missing-flush detector (VMM_STAGES_DETECT); they are counted in stats.stale anyway.
+ *  @param mmu   the instance
+ *  @param hook  called on each; null: nobody
+ *  @param user  passed to it */
+void NAME_set_stale_hook(NAME_mmu_t *mmu, vmm_stale_hook_t hook, void *user);
+
+/** Asks an MMU that another thread uses for a flush. Any thread; waits only for others that ask at this moment. More
+ *  than VMM_REQUESTS that wait become one flush of everything.
+ *  @param mmu   the other MMU
+ *  @param what  what it shall forget
+ *  @return a ticket for NAME_answered. */
+uint32_t NAME_ask(NAME_mmu_t *mmu, const vmm_request_t *what);
+
+/** Does what others asked for. Called by the thread that uses the MMU, between two accesses, as often as it looks for
+ *  interrupts; one compare when nothing was asked.
+ *  @param mmu  the instance */
+void NAME_answer(NAME_mmu_t *mmu);
+
+/** Tells whether a flush that was asked for is done. Any thread. A frame may be used for something else only then.
+ *  @param mmu     the other MMU
+ *  @param ticket  from NAME_ask
+ *  @return whether. */
+bool NAME_answered(const NAME_mmu_t *mmu, uint32_t ticket);
+
+/** Keeps all of an MMU: registers, modelled TLB, counters. The copy is plain data; it is used by NAME_restore alone.
+ *  @param mmu  the instance
+ *  @param to   receives the copy */
+void NAME_snapshot(const NAME_mmu_t *mmu, NAME_mmu_t *to);
+
+/** Brings an MMU back to a snapshot, its own or another's of the same type: it goes on as the other would have. RAM and
+ *  its bus, the hooks, tracking, the machine it is attached to and requests stay those of the MMU; watchpoints are the
+ *  snapshot's; what the front and the walk cache knew is forgotten.
+ *  @param mmu   the instance, initialised
+ *  @param from  the snapshot */
+void NAME_restore(NAME_mmu_t *mmu, const NAME_mmu_t *from);
+
+/** x86: writes CR0; PG, WP, PE take effect at once. A change of PG forgets everything; PAE's PDPTEs are loaded when PG,
+ *  CD or NW changes.
+ *  @param mmu  the instance
+ *  @param cr0  the register
+ *  @return VMM_OK; VMM_FAULT with kind VMM_PROTECTION_FAULT (#GP) for a value that the processor refuses: PG without
+ *  PE, NW without CD, PG with EFER.LME but without PAE, no PG with PCIDE, a reserved bit in a PDPTE. Nothing changes
+ *  then. */
+vmm_status_t NAME_set_cr0(NAME_mmu_t *mmu, uint64_t cr0);
+
+/** x86: writes CR3: the root and, with CR4.PCIDE, the PCID. Forgets all but global pages; with PCIDE those of the new
+ *  PCID alone, and nothing when bit 63 is set. With PAE the four PDPTEs are loaded.
+ *  @param mmu  the instance
+ *  @param cr3  the register
+ *  @return VMM_OK, or VMM_FAULT (#GP): bits above the physical width in long mode, a reserved bit in a PDPTE. */
+vmm_status_t NAME_set_cr3(NAME_mmu_t *mmu, uint64_t cr3);
+
+/** x86: writes CR4. A change of PSE, PAE, PGE or LA57, and PCIDE going off, forget everything; SMEP going on forgets
+ *  the current PCID. The other bits take effect at once and forget nothing.
+ *  @param mmu  the instance
+ *  @param cr4  the register
+ *  @return VMM_OK, or VMM_FAULT (#GP): a bit without its feature, PAE off or LA57 changed in long mode, PCIDE outside
+ *  long mode or with a PCID in CR3, a reserved bit in a PDPTE. */
+vmm_status_t NAME_set_cr4(NAME_mmu_t *mmu, uint64_t cr4);
+
+/** x86: writes EFER: LME and NXE; LMA is the processor's own. A change of NXE forgets everything.
+ *  @param mmu   the instance
+ *  @param efer  the register
+ *  @return VMM_OK, or VMM_FAULT (#GP): LME changed while paging is on, NXE without the feature. */
+vmm_status_t NAME_set_efer(NAME_mmu_t *mmu, uint64_t efer);
+
+/** x86: writes PKRU, the rights by key of user pages: bit 2k forbids data, bit 2k + 1 writing.
+ *  @param mmu   the instance
+ *  @param pkru  the register */
+void NAME_set_pkru(NAME_mmu_t *mmu, uint32_t pkru);
+
+/** x86: writes PKRS, the same for supervisor pages.
+ *  @param mmu   the instance
+ *  @param pkrs  the register */
+void NAME_set_pkrs(NAME_mmu_t *mmu, uint32_t pkrs);
+
+/** x86: changes the current privilege level.
+ *  @param mmu  the instance
+ *  @param cpl  0 to 3; 3 is user mode
+ *  @return VMM_OK, or VMM_E_ARGUMENT. */
+vmm_status_t NAME_set_cpl(NAME_mmu_t *mmu, unsigned cpl);
+
+/** x86: EFLAGS.AC, which lets supervisor data into user pages in spite of SMAP.
+ *  @param mmu  the instance
+ *  @param ac   whether it is set */
+void NAME_set_ac(NAME_mmu_t *mmu, bool ac);
+
+/** x86: while set, data accesses are implicit supervisor ones (descriptor tables, TSS): at any CPL, and without regard
+ *  to AC.
+ *  @param mmu       the instance
+ *  @param implicit  whether they are */
+void NAME_set_implicit(NAME_mmu_t *mmu, bool implicit);
+
+/** x86: INVLPG. Forgets the page of an address in the current PCID and global ones, and every table that is remembered.
+ *  @param mmu  the instance
+ *  @param va   any address in the page; one that is not canonical is harmless */
+void NAME_invlpg(NAME_mmu_t *mmu, vmm_vaddr_t va);
+
+/** x86: INVPCID. Type 0: one address of one PCID; 1: one PCID; 2: everything; 3: everything but global pages.
+ *  @param mmu   the instance
+ *  @param type  the register operand
+ *  @param low   first half of the descriptor: the PCID
+ *  @param high  second half: the address
+ *  @return VMM_OK, or VMM_FAULT (#GP): another type, reserved bits, a PCID without PCIDE, type 0 with an address that
+ *  is not canonical. */
+vmm_status_t NAME_invpcid(NAME_mmu_t *mmu, uint64_t type, uint64_t low, uint64_t high);
+
+/** AArch64: writes TTBR0_EL1, the root of the lower half, and an ASID. ARMv7-A: TTBR0, of which TTBCR.N says how many
+ *  bits count. Like every write to a register of Arm it takes effect at once and flushes nothing: TLBI does.
+ *  @param mmu    the instance
+ *  @param ttbr0  the register */
+void NAME_set_ttbr0(NAME_mmu_t *mmu, uint64_t ttbr0);
+
+/** AArch64: writes TTBR1_EL1, the root of the upper half, and an ASID. ARMv7-A: TTBR1, for addresses whose highest
+ *  TTBCR.N bits are not all 0.
+ *  @param mmu    the instance
+ *  @param ttbr1  the register */
+void NAME_set_ttbr1(NAME_mmu_t *mmu, uint64_t ttbr1);
+
+/** AArch64: writes TCR_EL1: T0SZ, T1SZ, TG0, TG1, EPD0, EPD1, A1, IPS, AS, TBI0, TBI1, HA, HD, HPD0, HPD1, E0PD0,
+ *  E0PD1. A TxSZ out of bounds makes its half fault; a reserved granule means 4 KiB. Another granule forgets what a
+ *  modelled TLB holds.
+ *  @param mmu  the instance
+ *  @param tcr  the register */
+void NAME_set_tcr(NAME_mmu_t *mmu, uint64_t tcr);
+
+/** AArch64: writes SCTLR_EL1: M switches translation on, WXN. ARMv7-A: SCTLR: M, WXN, UWXN, AFE; the flag of AFE is
+ *  never set by the hardware.
+ *  @param mmu    the instance
+ *  @param sctlr  the register */
+void NAME_set_sctlr(NAME_mmu_t *mmu, uint64_t sctlr);
+
+/** AArch64: writes MAIR_EL1. Accesses to Device memory must be aligned; everything else about types is the emulator's.
+ *  At reset no index is Device memory.
+ *  @param mmu   the instance
+ *  @param mair  the register */
+void NAME_set_mair(NAME_mmu_t *mmu, uint64_t mair);
+
+/** AArch64: changes the exception level.
+ *  @param mmu  the instance
+ *  @param el   0 or 1
+ *  @return VMM_OK, or VMM_E_ARGUMENT. */
+vmm_status_t NAME_set_el(NAME_mmu_t *mmu, unsigned el);
+
+/** AArch64: PSTATE.PAN.
+ *  @param mmu  the instance
+ *  @param pan  whether it is set */
+void NAME_set_pan(NAME_mmu_t *mmu, bool pan);
+
+/** AArch64: while set, loads and stores are judged as EL0's (LDTR, STTR); a fault tells the level that made them.
+ *  ARMv7-A: as PL0's (LDRT, STRT).
+ *  @param mmu           the instance
+ *  @param unprivileged  whether they are */
+void NAME_set_unprivileged(NAME_mmu_t *mmu, bool unprivileged);
+
+/** Arm: TLBI of stage 1. The forms for other processors (IS) are NAME_ask to them.
+ *  @param mmu  the instance
+ *  @param op   enum vmm_tlbi, of the architecture's own
+ *  @param xt   the register operand
+ *  @return VMM_OK, or VMM_E_ARGUMENT for another operation. */
+vmm_status_t NAME_tlbi(NAME_mmu_t *mmu, unsigned op, uint64_t xt);
+
+/** AArch64: AT S1E1R, S1E1W, S1E0R, S1E0W. Leaves no trace, not even an access flag.
+ *  @param mmu     the instance
+ *  @param access  VMM_READ or VMM_WRITE
+ *  @param el0     as EL0 would
+ *  @param va      virtual address
+ *  @return PAR_EL1: bit 0 clear with PA 51:12, SH 8:7, ATTR 63:56; or set with the fault status code in 6:1. */
+uint64_t NAME_at(NAME_mmu_t *mmu, unsigned access, bool el0, vmm_vaddr_t va);
+
+/** ARMv7-A: writes TTBCR: N chooses between the bases, PD0 and PD1 switch their walks off.
+ *  @param mmu    the instance
+ *  @param ttbcr  the register
+ *  @return VMM_OK, or VMM_E_ARGUMENT with EAE: there are no long descriptors. */
+vmm_status_t NAME_set_ttbcr(NAME_mmu_t *mmu, uint32_t ttbcr);
+
+/** ARMv7-A: writes DACR, two bits a domain: 0 and 2 no access, 1 client, 3 manager.
+ *  @param mmu   the instance
+ *  @param dacr  the register */
+void NAME_set_dacr(NAME_mmu_t *mmu, uint32_t dacr);
+
+/** ARMv7-A: writes CONTEXTIDR, of which the ASID in 7:0 counts.
+ *  @param mmu         the instance
+ *  @param contextidr  the register */
+void NAME_set_contextidr(NAME_mmu_t *mmu, uint32_t contextidr);
+
+/** ARMv7-A: changes the privilege level.
+ *  @param mmu  the instance
+ *  @param pl   0 user mode, 1 all others
+ *  @return VMM_OK, or VMM_E_ARGUMENT. */
+vmm_status_t NAME_set_pl(NAME_mmu_t *mmu, unsigned pl);
+
+/** MIPS: makes the TLB as large as a model's, and empty. Index and Wired become 0, Random the last entry.
+ *  @param mmu      the instance
+ *  @param entries  1 to VMM_MIPS_ENTRIES
+ *  @return VMM_OK, or VMM_E_ARGUMENT. */
+vmm_status_t NAME_set_entries(NAME_mmu_t *mmu, unsigned entries);
+
+/** MIPS: changes the mode. Status.EXL means kernel mode: say so.
+ *  @param mmu   the instance
+ *  @param mode  as Status.KSU: 0 kernel, 1 supervisor, 2 user
+ *  @param erl   Status.ERL: kernel mode, and kuseg is not mapped
+ *  @return VMM_OK, or VMM_E_ARGUMENT. */
+vmm_status_t NAME_set_mode(NAME_mmu_t *mmu, unsigned mode, bool erl);
+
+/** MIPS: MTC0 to a register that translation depends on: Index 0, Random 1, EntryLo0 2, EntryLo1 3, Context 4,
+ *  PageMask 5, PageGrain 5 select 1, Wired 6, BadVAddr 8, EntryHi 10. Bits that they do not have are dropped; EntryLo
+ *  has XI and RI where PageGrain has XIE and RIE; Random and BadVAddr are not written. A change of the ASID takes
+ *  effect at once and forgets nothing.
+ *  @param mmu     the instance
+ *  @param number  of the register
+ *  @param select  0, or 1 for PageGrain
+ *  @param value   the register
+ *  @return VMM_OK; VMM_E_ARGUMENT for another register; VMM_E_RANGE for what the manual leaves undefined: an Index or
+ *  Wired beyond the TLB, a PageMask that is no page size. Then nothing was changed. O(1). */
+vmm_status_t NAME_mtc0(NAME_mmu_t *mmu, unsigned number, unsigned select, uint32_t value);
+
+/** MIPS: MFC0 of such a register.
+ *  @param mmu     the instance
+ *  @param number  of the register
+ *  @param select  0, or 1 for PageGrain
+ *  @param value   receives it
+ *  @return VMM_OK, or VMM_E_ARGUMENT for another register. */
+vmm_status_t NAME_mfc0(NAME_mmu_t *mmu, unsigned number, unsigned select, uint32_t *value);
+
+/** MIPS: TLBP. Index becomes the lowest entry that matches EntryHi, or 0x80000000. O(entries).
+ *  @param mmu  the instance */
+void NAME_tlbp(NAME_mmu_t *mmu);
+
+/** MIPS: TLBR. EntryHi (with the ASID), EntryLo0, EntryLo1 and PageMask become those of the entry that Index names;
+ *  both EntryLo have the common G. An invalid entry (EHINV) is told by EntryHi's bit 10 alone.
+ *  @param mmu  the instance
+ *  @return VMM_OK, or VMM_E_RANGE when Index names none. */
+vmm_status_t NAME_tlbr(NAME_mmu_t *mmu);
+
+/** MIPS: TLBWI. Writes the entry that Index names, and forgets what was remembered through the one that stood there.
+ *  When another entry matches an address that it does, which the manual leaves open, the lowest serves.
+ *  @param mmu  the instance
+ *  @return VMM_OK, or VMM_E_RANGE when Index names none. O(entries). */
+vmm_status_t NAME_tlbwi(NAME_mmu_t *mmu);
+
+/** MIPS: TLBWR. As NAME_tlbwi for the entry that Random names, which then goes down by one, from Wired to the last.
+ *  @param mmu  the instance */
+void NAME_tlbwr(NAME_mmu_t *mmu);
+
+/** RISC-V with the hypervisor extension: sets the virtualisation mode V. With it supervisor and user mode are VS and
+ *  VU: their accesses go through two stages, vsatp's and hgatp's, in a bank of the front of their own. The walk cache
+ *  and a modelled TLB are not used for them: each miss of the front walks both stages, and counts in stats.walks.
+ *  Machine mode ignores V. A fault of the second stage is a VMM_GUEST_PAGE_FAULT with fault.guest_paddr.
+ *  @param mmu      the instance
+ *  @param virtual_mode  whether a guest runs */
+void NAME_set_virtual(NAME_mmu_t *mmu, bool virtual_mode);
+
+/** RISC-V with the hypervisor extension: writes vsatp, the first stage of guests. Flushes nothing. A guest's own write
+ *  to satp is one to vsatp.
+ *  @param mmu    the instance
+ *  @param vsatp  MODE, ASID and PPN as in satp; PPN is guest physical
+ *  @return as NAME_set_satp. */
+vmm_status_t NAME_set_vsatp(NAME_mmu_t *mmu, uint64_t vsatp);
+
+/** RISC-V with the hypervisor extension: writes hgatp, the second stage. Mode 0 is bare; 8, 9, 10 (RV64) and 1 (RV32)
+ *  choose Sv39x4, Sv48x4, Sv57x4 and Sv32x4, whose tables VMM_TABLES makes; every page of them must be a user page.
+ *  Flushes nothing: VMIDs keep virtual machines apart.
+ *  @param mmu    the instance
+ *  @param hgatp  MODE, VMID and PPN in the register's own layout; the two lowest bits of PPN read as 0
+ *  @return VMM_OK, or VMM_E_ARGUMENT for a mode that does not exist: MODE stays, VMID and PPN are written. */
+vmm_status_t NAME_set_hgatp(NAME_mmu_t *mmu, uint64_t hgatp);
+
+/** RISC-V with the hypervisor extension: writes vsstatus, whose SUM and MXR guests obey in the first stage. MXR of
+ *  mstatus (which is sstatus's) holds for both stages, SUM of mstatus for none.
+ *  @param mmu       the instance
+ *  @param vsstatus  the register */
+void NAME_set_vsstatus(NAME_mmu_t *mmu, uint64_t vsstatus);
+
+/** RISC-V with the hypervisor extension: writes hstatus, whose SPVP says what HLV and HSV are judged as.
+ *  @param mmu      the instance
+ *  @param hstatus  the register */
+void NAME_set_hstatus(NAME_mmu_t *mmu, uint64_t hstatus);
+
+/** RISC-V with the hypervisor extension: writes henvcfg; ADUE and PBMTE hold for the first stage of guests, where
+ *  menvcfg has them too. Everything is flushed.
+ *  @param mmu      the instance
+ *  @param henvcfg  the register */
+void NAME_set_henvcfg(NAME_mmu_t *mmu, uint64_t henvcfg);
+
+/** RISC-V with the hypervisor extension: how loads and stores are made from now on, whatever V and MPRV say. Set it
+ *  before the access of an HLV, HLVX or HSV and take it back after.
+ *  @param mmu  the instance
+ *  @param hlv  enum vmm_hlv
+ *  @return VMM_OK, or VMM_E_ARGUMENT for another number. */
+vmm_status_t NAME_set_hlv(NAME_mmu_t *mmu, unsigned hlv);
+
+/** RISC-V with the hypervisor extension: HFENCE.VVMA, and SFENCE.VMA of a guest: forgets what the first stage of the
+ *  virtual machine that hgatp names has translated. May forget more. NAME_flush_all and its like are SFENCE.VMA without
+ *  V, and forget guests' translations too.
+ *  @param mmu   the instance
+ *  @param va    guest virtual address, or null: every one (rs1 = x0)
+ *  @param asid  its address space, or null: every one (rs2 = x0) */
+void NAME_hfence_vvma(NAME_mmu_t *mmu, const vmm_vaddr_t *va, const uint16_t *asid);
+
+/** RISC-V with the hypervisor extension: HFENCE.GVMA: forgets what went through the second stage.
+ *  @param mmu   the instance
+ *  @param gpa   guest physical address (rs1 << 2), or null: every one (rs1 = x0). As the manual suggests, translations
+ *               of all addresses are forgotten
+ *  @param vmid  virtual machine, or null: every one (rs2 = x0) */
+void NAME_hfence_gvma(NAME_mmu_t *mmu, const vmm_paddr_t *gpa, const uint16_t *vmid);
 
 /** Generic formats: sets the top table and the address space. Flushes nothing.
  *  @param mmu   the instance
@@ -12539,8 +16127,8 @@ void NAME_set_user(NAME_mmu_t *mmu, bool user);
 
 /** Takes a table for the root and clears it.
  *  @param tables  memory, format, take and give filled in; root is set
- *  @return VMM_OK; VMM_E_ARGUMENT without memory or take, or for a format that breaks its invariants (so
- *  does every edit); VMM_E_NO_FRAME; VMM_E_TABLE when take hands
+ *  @return VMM_OK; VMM_E_ARGUMENT without memory or take, or for a format that breaks its invariants, or on
+ *  MIPS, which has no tables (so does every edit); VMM_E_NO_FRAME; VMM_E_TABLE when take hands
  *  out what is not RAM or not aligned to its size. */
 vmm_status_t NAME_create(vmm_tables_t *tables);
 
@@ -12550,7 +16138,8 @@ vmm_status_t NAME_create(vmm_tables_t *tables);
 vmm_status_t NAME_destroy(vmm_tables_t *tables);
 
 /** Maps a range, with the largest pages that alignment, length and the tables that stand there
- *  allow. Nothing is changed unless all of it can be done.
+ *  allow. Nothing is changed unless all of it can be done. ARMv7-A's tables are only looked at: there NAME_map,
+ *  NAME_unmap, NAME_protect, NAME_merge and NAME_destroy return VMM_E_ARGUMENT.
  *  @param tables  the tree
  *  @param va      first virtual address, a multiple of the page size
  *  @param pa      first physical address, a multiple of the page size
@@ -12725,13 +16314,21 @@ const char *vmm_rule_text(unsigned rule)
                                        "the physical address is too wide",
                                        "nothing answers at the physical address",
                                        "the address is not aligned to its size",
+                                       "the protection key refuses",
+                                       "walks of this half are switched off",
+                                       "the register does not take the value",
+                                       "the physical check refuses",
+                                       "the address is watched",
+                                       "the domain allows no access",
+                                       "no entry of the TLB matches",
                                        NULL};
     return vmm_text(list, rule);
 }
 
 const char *vmm_fault_text(unsigned kind)
 {
-    static const char *const list[] = {"no fault", "page fault", "access fault", "alignment fault", NULL};
+    static const char *const list[] = {"no fault",         "page fault", "access fault",     "alignment fault",
+                                       "protection fault", "watchpoint", "guest-page fault", NULL};
     return vmm_text(list, kind);
 }
 

@@ -4019,8 +4019,8 @@ typedef struct NAME {
  *  @param options  what it is made over; copied
  *  @return VMM_OK. VMM_E_ARGUMENT for null options; an arena that is null while bytes is not 0 or there is no grow;
  *  a window without page_map or smaller than the arena; with VMM_OUTSIDE no arena, or side null or not aligned to a
- *  word; with VMM_BY_ACCESS no load, no store, or bytes 0 without grow. VMM_E_ALIGN when granule is no power of two, or 1, 2
- *  or 4. VMM_E_RANGE when the arena wraps, cannot hold one chunk beside the page map, or side is too small for it.
+ *  word; with VMM_BY_ACCESS no load, no store, or bytes 0 without grow. VMM_E_ALIGN when granule is no power of two,
+ *  or 1, 2 or 4. VMM_E_RANGE when the arena wraps, cannot hold one chunk beside the page map, or side is too small for it.
  *  VMM_E_NO_FRAME when grow has none. VMM_FAULT when an access fails. May call grow. O(bytes of the page map +
  *  bins). */
 vmm_status_t NAME_init(NAME_t *heap, const vmm_heap_options_t *options);
@@ -4183,7 +4183,8 @@ typedef struct FAR {
  *  @param at     receives the address of the block; untouched unless VMM_OK
  *  @return VMM_OK; VMM_E_ARGUMENT when at is null; VMM_E_NO_FRAME when there is no memory, and, with the misuse hook
  *  told, for a size or an alignment that cannot be; VMM_FAULT when a load or a store failed: what was stored before is
- *  put back by further stores, what grow or map gave goes back, and the heap is as it was. Chunks as NAME_aligned_alloc, some words for each. */
+ *  put back by further stores, what grow or map gave goes back, and the heap is as it was. Chunks as
+ *  NAME_aligned_alloc, some words for each. */
 vmm_status_t FAR_malloc(FAR_t *heap, size_t bytes, size_t align, vmm_vaddr_t *at);
 
 /** Makes a block longer or shorter, in place or elsewhere: NAME_realloc of VMM_FAR_HEAP.

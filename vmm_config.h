@@ -29,14 +29,16 @@
  *     }
  *
  * Options, each with its default, stand in section 1. They shape the instance named `vmm_`;
- * VMM_MMU(name, ...) of vmm.h makes others that take their shape as arguments.
+ * VMM_MMU(name, ...) of vmm.h makes others that take their shape as arguments: a preset of section 5 is a real
+ * processor, with its registers, its faults and every one of its formats.
  *
  * Sections
  *   1 options      what a program may define before the include
  *   2 words        the glossary, which is law here, and the types that carry it
  *   3 errors       results and faults, by value
- *   4 formats      page tables of the processors as constant descriptors
- *   5 presets      an architecture and its sizes under one name
+ *   4 formats      page tables as constant descriptors: RISC-V (and its second stage), x86, AArch64, ARMv7-A;
+ *                  MIPS, whose TLB stands in for them; the textbooks' own
+ *   5 presets      an architecture and its sizes under one name: VMM_RISCV64, VMM_X86, VMM_ARM64 ...
  *   6 hooks        what is asked of the compiler and the platform
  *   7 assertions   contradictions of options, told in sentences
  *
@@ -257,6 +259,7 @@ enum vmm_access {
 /** Rights and marks of a page, in the order of the RISC-V entry; with the options of an edit
  *  (section 3 of vmm.h) they form one word of flags. */
 enum vmm_flags {
+    VMM_PX = 1 << 0,         /**< Arm, told by a walk: the supervisor may fetch; VMM_X is then user mode's right. */
     VMM_R = 1 << 1,          /**< May be read. */
     VMM_W = 1 << 2,          /**< May be written. */
     VMM_X = 1 << 3,          /**< May be fetched from. */
@@ -316,37 +319,64 @@ typedef struct vmm_paging {
 /** How an entry is read. */
 enum vmm_rules {
     VMM_RULES_GENERIC = 0, /**< By the named bits alone. */
-    VMM_RULES_RISCV = 1    /**< And by the RISC-V rules: leaf by R, W, X; Svnapot; Svpbmt. */
+    VMM_RULES_RISCV = 1,   /**< And by the RISC-V rules: leaf by R, W, X; Svnapot; Svpbmt. */
+    VMM_RULES_X86 = 2,     /**< And by the rules of x86: reserved bits by width and vendor, WP, SMEP, SMAP, keys. */
+    VMM_RULES_ARM64 = 3,   /**< And by the rules of AArch64 stage 1: AP, PXN, UXN, table attributes, DBM. */
+    VMM_RULES_ARM32 = 4,   /**< By the rules of ARMv7-A's short descriptors: AP, domains, XN; bits differ by level. */
+    VMM_RULES_MIPS = 5     /**< There are no tables: software fills a TLB (MIPS). */
 };
 
 /** Which entries of a walk grant rights. */
 enum vmm_rights {
-    VMM_RIGHTS_LEAF = 0, /**< The leaf alone (RISC-V). */
-    VMM_RIGHTS_EVERY = 1 /**< Read, write, execute and user must be granted at every level (x86). */
+    VMM_RIGHTS_LEAF = 0,  /**< The leaf alone (RISC-V). */
+    VMM_RIGHTS_EVERY = 1, /**< Read, write, execute and user must be granted at every level (x86). */
+    VMM_RIGHTS_TABLE = 2  /**< The leaf, but pointers may take away by bits of their own (AArch64). */
 };
 
 /** What becomes of VA bits above vaddr_bits. */
 enum vmm_vaddr_rule {
     VMM_VADDR_ZERO = 0, /**< Must be zero, else the address is not canonical. */
     VMM_VADDR_SIGN = 1, /**< Must equal the highest VA bit, else not canonical. */
-    VMM_VADDR_WRAP = 2  /**< Addresses count modulo 2^vaddr_bits. */
+    VMM_VADDR_WRAP = 2, /**< Addresses count modulo 2^vaddr_bits. */
+    VMM_VADDR_HALF = 3  /**< Must be all zero or all one: a tree maps one half of the address space (AArch64). */
 };
 
-/** Extensions that a RISC-V instance has. */
+/** Extensions that an instance has; each architecture counts its own. */
 enum vmm_feature {
-    VMM_SVNAPOT = 1 << 0, /**< 64 KiB contiguous pages. */
-    VMM_SVPBMT = 1 << 1,  /**< Memory types in leaf entries, while menvcfg.PBMTE is set. */
-    VMM_SVADE = 1 << 2,   /**< A clear accessed or dirty bit is a page fault. */
-    VMM_SVADU = 1 << 3    /**< Hardware sets them while menvcfg.ADUE is set, else as Svade. */
+    VMM_SVNAPOT = 1 << 0, /**< RISC-V: 64 KiB contiguous pages. */
+    VMM_SVPBMT = 1 << 1,  /**< RISC-V: memory types in leaf entries, while menvcfg.PBMTE is set. */
+    VMM_SVADE = 1 << 2,   /**< RISC-V: a clear accessed or dirty bit is a page fault. */
+    VMM_SVADU = 1 << 3,   /**< RISC-V: hardware sets them while menvcfg.ADUE is set, else as Svade. */
+    VMM_RISCV_H = 1 << 4, /**< RISC-V: two stages of translation. Of an architecture, not to be switched. */
+
+    VMM_X86_NX = 1 << 0,    /**< x86: no-execute pages, while EFER.NXE is set. */
+    VMM_X86_1G = 1 << 1,    /**< x86: 1 GiB pages. */
+    VMM_X86_PSE36 = 1 << 2, /**< x86: 4 MiB pages above 4 GiB. */
+    VMM_X86_AMD = 1 << 3,   /**< x86: AMD's reserved bits: bit 8 of PML4 and PML5 entries. */
+    VMM_X86_PCID = 1 << 4,  /**< x86: process-context identifiers, by CR4.PCIDE. */
+    VMM_X86_SMEP = 1 << 5,  /**< x86: no supervisor fetches from user pages, by CR4.SMEP. */
+    VMM_X86_SMAP = 1 << 6,  /**< x86: no supervisor data in user pages, by CR4.SMAP. */
+    VMM_X86_PKU = 1 << 7,   /**< x86: keys of user pages, by CR4.PKE. */
+    VMM_X86_PKS = 1 << 8,   /**< x86: keys of supervisor pages, by CR4.PKS. */
+    VMM_X86_LA57 = 1 << 9,  /**< x86: five levels, by CR4.LA57. */
+
+    VMM_ARM64_HAFDBS = 1 << 0, /**< AArch64: hardware sets the access flag (TCR.HA) and the dirty state (TCR.HD). */
+    VMM_ARM64_PAN = 1 << 1,    /**< AArch64: no privileged data in pages of EL0, by PSTATE.PAN. */
+    VMM_ARM64_LPA = 1 << 2,    /**< AArch64: 52-bit addresses with the 64 KiB granule (FEAT_LVA and FEAT_LPA). */
+    VMM_ARM64_TTST = 1 << 3,   /**< AArch64: small tables, TxSZ up to 48 (47 with 64 KiB). */
+    VMM_ARM64_E0PD = 1 << 4,   /**< AArch64: TCR.E0PDn keeps EL0 out of a half. */
+
+    VMM_ARM32_PXN = 1 << 0 /**< ARMv7-A: privileged execute-never; without it such a section is not valid. */
 };
 
-/** Formats that one MMU chooses from at run time, the narrowest first and the widest last. They share
- *  page_shift, the bits of an entry, and the index bits of every level that two of them have. */
+/** Formats that one MMU chooses from at run time, the widest last. RISC-V's share page_shift, the bits of
+ *  an entry, and the index bits of every level that two of them have; the walk cache and the short way of
+ *  a miss serve the formats whose entries and lowest tables are like those of the first. */
 typedef struct vmm_arch {
-    uint8_t features;              /**< enum vmm_feature, at reset. */
-    uint8_t formats;               /**< How many of the following, 1 to 3. */
-    uint8_t mode[3];               /**< The value that the mode field of the root register selects each by. */
-    const vmm_paging_t *format[3]; /**< The formats. */
+    uint16_t features;             /**< enum vmm_feature, at reset. */
+    uint8_t formats;               /**< How many of the following, 1 to 5. */
+    uint8_t mode[5];               /**< The value that the mode field of the root register selects each by. */
+    const vmm_paging_t *format[5]; /**< The formats. */
 } vmm_arch_t;
 
 /** An MMU: an architecture and the size of each stage. 0 leaves a stage out. */
@@ -359,6 +389,7 @@ typedef struct vmm_model {
     uint32_t tlb_sets;      /**< As VMM_TLB_SETS. */
     uint32_t tlb_ways;      /**< As VMM_TLB_WAYS. */
     uint32_t tlb_policy;    /**< As VMM_TLB_POLICY. */
+    uint32_t detect;        /**< 1: with the missing-flush detector. */
 } vmm_model_t;
 /** @} */
 
@@ -392,12 +423,15 @@ typedef enum vmm_status {
     VMM_E_LONG        /**< Arguments are too long. */
 } vmm_status_t;
 
-/** The two families of fault, as the manuals tell them apart. */
+/** The families of fault, as the manuals tell them apart. */
 enum vmm_fault_kind {
-    VMM_NO_FAULT = 0, /**< None yet. */
-    VMM_PAGE_FAULT,   /**< The tables do not allow the access. */
-    VMM_ACCESS_FAULT, /**< Physical memory does not: nothing there, or the bus refused. */
-    VMM_ALIGN_FAULT   /**< An atomic access that is not aligned to its size. */
+    VMM_NO_FAULT = 0,     /**< None yet. */
+    VMM_PAGE_FAULT,       /**< The tables do not allow the access. */
+    VMM_ACCESS_FAULT,     /**< Physical memory does not: nothing there, or the bus refused. */
+    VMM_ALIGN_FAULT,      /**< Not aligned as it must be: an atomic access, or Device memory (AArch64). */
+    VMM_PROTECTION_FAULT, /**< x86 #GP: a non-canonical address, or a value that no register takes. MIPS: a segment. */
+    VMM_WATCH_FAULT,      /**< A watchpoint: nothing has happened yet. */
+    VMM_GUEST_PAGE_FAULT  /**< RISC-V: the tables of the second stage do not allow the access. */
 };
 
 /** The rule that failed. The numbers in brackets are steps of the RISC-V privileged manual,
@@ -423,20 +457,38 @@ enum vmm_rule {
     VMM_RULE_DIRTY,           /**< The dirty bit is clear and software sets it [9]. */
     VMM_RULE_PADDR_WIDTH,     /**< The PA is wider than physical memory can be [11]. */
     VMM_RULE_BUS,             /**< Nothing answers at the PA, or the callback refused [11]. */
-    VMM_RULE_ALIGN            /**< Not aligned to its size. */
+    VMM_RULE_ALIGN,           /**< Not aligned to its size. */
+    VMM_RULE_KEY,             /**< A protection key refuses (x86). */
+    VMM_RULE_HALF,            /**< Walks of this half of the address space are switched off (AArch64). */
+    VMM_RULE_REGISTER,        /**< A register does not take the value (x86). */
+    VMM_RULE_CHECK,           /**< The physical check refuses: see vmm_check_t. */
+    VMM_RULE_WATCH,           /**< The address is watched. */
+    VMM_RULE_DOMAIN,          /**< The domain allows no access (ARMv7-A). */
+    VMM_RULE_NO_ENTRY         /**< No entry of the TLB matches: software refills it (MIPS). */
 };
 
 /** Why an access could not be done. */
 typedef struct vmm_fault {
-    uint8_t kind;         /**< enum vmm_fault_kind. */
-    uint8_t access;       /**< enum vmm_access. */
-    uint8_t cause;        /**< RISC-V exception code: 12, 13, 15 page; 1, 5, 7 access; 6 alignment. */
-    uint8_t rule;         /**< enum vmm_rule: the rule that failed. */
-    uint8_t level;        /**< Level of the last entry that was read, or could not be; the number of
+    uint8_t kind;   /**< enum vmm_fault_kind. */
+    uint8_t access; /**< enum vmm_access. */
+    /** What the processor calls it. RISC-V exception code: 12, 13, 15 page; 20, 21, 23 guest page; 1, 5, 7 access;
+     *  0, 4, 6 alignment.
+     *  x86 vector: 14 page, 13 protection, 17 alignment, 18 nothing in physical memory. AArch64 exception class
+     *  (ESR.EC): 0x20, 0x21 fetch; 0x24, 0x25 data, from EL0 and EL1. ARMv7-A: offset of the vector, 0x0c prefetch
+     *  abort, 0x10 data abort. MIPS: ExcCode. */
+    uint8_t cause;
+    uint8_t rule;            /**< enum vmm_rule: the rule that failed. */
+    uint8_t level;           /**< Level of the last entry that was read, or could not be; the number of
                            *   levels when there was none. */
-    vmm_vaddr_t vaddr;    /**< First byte that could not be reached: in a crossing access, of its part. */
-    vmm_paddr_t pte_addr; /**< Its physical address; 0 when there was none, or the TLB knew the page. */
-    vmm_pte_t pte;        /**< That entry as it was read; 0 when it could not be, or pte_addr is 0. */
+    uint32_t code;           /**< x86: the error code. AArch64: ESR.ISS, the fault status code in bits 5:0 and WnR in
+                           *   bit 6. RISC-V, of a guest-page fault: 0, or the pseudoinstruction for htinst of an entry
+                           *   that could not be read (0x3000; RV32 0x2000) or marked (0x3020; 0x2020). ARMv7-A: as
+                           *   DFSR or IFSR: FS in 10 and 3:0, of data the domain in 7:4 and WnR in 11. MIPS: 1 of a
+                           *   refill, which has a vector of its own; else 0. */
+    vmm_vaddr_t vaddr;       /**< First byte that could not be reached: in a crossing access, of its part. */
+    vmm_paddr_t pte_addr;    /**< Its physical address; 0 when there was none, or the TLB knew the page. */
+    vmm_pte_t pte;           /**< That entry as it was read; 0 when it could not be, or pte_addr is 0. */
+    vmm_paddr_t guest_paddr; /**< Of a guest-page fault: the guest physical address; htval is this >> 2. */
 } vmm_fault_t;
 /** @} */
 
@@ -449,6 +501,36 @@ typedef struct vmm_fault {
  *  | bits | 63 | 62:61 | 60:54 | 53:10 (Sv32: 31:10) | 9:8 | 7 | 6 | 5 | 4 | 3 | 2 | 1 | 0 |
  *  |---|---|---|---|---|---|---|---|---|---|---|---|---|---|
  *  | | N | PBMT | reserved | PPN | software | D | A | G | U | X | W | R | V |
+ *
+ *  x86 entries (SDM volume 3, 4.3 to 4.5; AMD APM volume 2, 5.3); 8 means PAT in a 4 KiB page, PS above:
+ *
+ *  | bits | 63 | 62:59 | 58:52 | 51:12 | 11:9 | 8 | 7 | 6 | 5 | 4 | 3 | 2 | 1 | 0 |
+ *  |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
+ *  | | XD | key | ignored | frame (12: PAT of a huge page) | software | G | PAT, PS | D | A | PCD | PWT | US | RW | P |
+ *
+ *  AArch64 stage 1 descriptors (Arm ARM, D8.3); 1:0 is 01 for a block, 11 for a table or a page:
+ *
+ *  | bits | 58:55 | 54 | 53 | 52 | 51 | 50 | 47:12 | 11 | 10 | 9:8 | 7 | 6 | 5 | 4:2 | 1:0 |
+ *  |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
+ *  | leaf | software | UXN | PXN | Contiguous | DBM | GP | OA | nG | AF | SH | AP[2] | AP[1] | NS | AttrIndx | type |
+ *
+ *  A table descriptor has NSTable 63, APTable 62:61, UXNTable 60, PXNTable 59.
+ *
+ *  ARMv7-A short descriptors (DDI 0406, B3.5.1); 1:0 is 01 for a table and a large page, 1x for a section and a
+ *  small page, whose bit 0 is PXN and XN:
+ *
+ *  | first level | 31:24 | 23:20 | 19 | 18 | 17 | 16 | 15 | 14:12 | 11:10 | 9 | 8:5 | 4 | 3:2 | 1 | 0 |
+ *  |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
+ *  | table | base 31:10 | | | | | | | | | | domain | SBZ | NS, PXN | 0 | 1 |
+ *  | section | base | base | NS | 0 | nG | S | AP[2] | TEX | AP[1:0] | | domain | XN | C, B | 1 | PXN |
+ *  | supersection | base | PA 35:32 | NS | 1 | nG | S | AP[2] | TEX | AP[1:0] | | PA 39:36 | XN | C, B | 1 | PXN |
+ *
+ *  | second level | 31:16 | 15 | 14:12 | 11 | 10 | 9 | 8:6 | 5:4 | 3:2 | 1 | 0 |
+ *  |---|---|---|---|---|---|---|---|---|---|---|---|
+ *  | large page | base | XN | TEX | nG | S | AP[2] | SBZ | AP[1:0] | C, B | 0 | 1 |
+ *  | small page | base 31:12 | | | nG | S | AP[2] | TEX | AP[1:0] | C, B | 1 | XN |
+ *
+ *  MIPS32 EntryLo: RI 31, XI 30, PFN 29:6, C 5:3, D 2, V 1, G 0. It stands in no memory.
  *  @{ */
 
 /** @cond internal: the part of a RISC-V descriptor that all four share. N (63) and PBMT (62:61) are
@@ -462,6 +544,25 @@ typedef struct vmm_fault {
 #define VMM_RISCV_N UINT64_C(0x8000000000000000)
 #define VMM_RISCV_PBMT UINT64_C(0x6000000000000000)
 #define VMM_RISCV_PBMT_SHIFT 61
+/* x86: execute is bit 63, XD, which forbids; which bits are reserved depends on registers: see vmm_judge_t. */
+#define VMM_X86_XD UINT64_C(0x8000000000000000)
+#define VMM_X86_BITS(execute, huge)                                                                                    \
+    /* valid */ 0x01, /* read */ 0, /* write */ 0x02, execute, /* user */ 0x04, /* global */ 0x100,                    \
+        /* accessed */ 0x20, /* dirty */ 0x40, huge, /* inverted */ execute, 0, 0
+#define VMM_X86_PAT_LARGE UINT64_C(0x1000) /* of a huge page; of a small one it is bit 7 */
+#define VMM_X86_KEY UINT64_C(0x7800000000000000)
+#define VMM_X86_KEY_SHIFT 59
+/* AArch64: UXN and PXN forbid, AP[2] = 1 is read-only or clean, nG is not global, type bit 1 is clear in a block. */
+#define VMM_ARM64_UXN UINT64_C(0x0040000000000000)
+#define VMM_ARM64_PXN UINT64_C(0x0020000000000000)
+#define VMM_ARM64_CONTIGUOUS UINT64_C(0x0010000000000000)
+#define VMM_ARM64_DBM UINT64_C(0x0008000000000000)
+#define VMM_ARM64_SOFT_DIRTY UINT64_C(0x0080000000000000) /* bit 55 is software's */
+#define VMM_ARM64_AP2 0x80
+#define VMM_ARM64_BITS                                                                                                 \
+    /* valid */ 0x01, /* read */ 0, /* write */ VMM_ARM64_DBM, /* execute */ VMM_ARM64_UXN | VMM_ARM64_PXN,            \
+        /* user */ 0x40, /* global */ 0x800, /* accessed */ 0x400, /* dirty */ VMM_ARM64_AP2, /* huge */ 0x02,         \
+        /* inverted */ VMM_ARM64_UXN | VMM_ARM64_PXN | 0x800 | VMM_ARM64_AP2 | 0x02, 0, 0
 /** @endcond */
 
 /* clang-format off */
@@ -486,6 +587,84 @@ static const vmm_paging_t vmm_sv48 = {
 static const vmm_paging_t vmm_sv57 = {
     "Sv57", VMM_RULES_RISCV, VMM_RIGHTS_LEAF, VMM_VADDR_SIGN, 57, 56, 12, 5, {9, 9, 9, 9, 9}, 0x1f, 8, 10, 44,
     VMM_RISCV_BITS(VMM_RISCV_RESERVED, VMM_RISCV_RESERVED_TABLE)};
+
+/** RISC-V Sv32x4, the second stage (G-stage) of RV32: as Sv32 with two index bits more at the root, which has 16 KiB.
+ *  Its addresses are guest physical ones, and its pages are user pages ("Guest Physical Address Translation"). */
+static const vmm_paging_t vmm_sv32x4 = {
+    "Sv32x4", VMM_RULES_RISCV, VMM_RIGHTS_LEAF, VMM_VADDR_ZERO, 34, 34, 12, 2, {10, 12},         0x03, 4, 10, 22,
+    VMM_RISCV_BITS(0, 0xd0)};
+
+/** RISC-V Sv39x4, a second stage of RV64. */
+static const vmm_paging_t vmm_sv39x4 = {
+    "Sv39x4", VMM_RULES_RISCV, VMM_RIGHTS_LEAF, VMM_VADDR_ZERO, 41, 56, 12, 3, {9, 9, 11},       0x07, 8, 10, 44,
+    VMM_RISCV_BITS(VMM_RISCV_RESERVED, VMM_RISCV_RESERVED_TABLE)};
+
+/** RISC-V Sv48x4, a second stage of RV64. */
+static const vmm_paging_t vmm_sv48x4 = {
+    "Sv48x4", VMM_RULES_RISCV, VMM_RIGHTS_LEAF, VMM_VADDR_ZERO, 50, 56, 12, 4, {9, 9, 9, 11},    0x0f, 8, 10, 44,
+    VMM_RISCV_BITS(VMM_RISCV_RESERVED, VMM_RISCV_RESERVED_TABLE)};
+
+/** RISC-V Sv57x4, a second stage of RV64. */
+static const vmm_paging_t vmm_sv57x4 = {
+    "Sv57x4", VMM_RULES_RISCV, VMM_RIGHTS_LEAF, VMM_VADDR_ZERO, 59, 56, 12, 5, {9, 9, 9, 9, 11}, 0x1f, 8, 10, 44,
+    VMM_RISCV_BITS(VMM_RISCV_RESERVED, VMM_RISCV_RESERVED_TABLE)};
+
+/** x86 paging with CR4.PAE = 0 and CR4.PSE = 1: two levels, 4 KiB and 4 MiB pages, the latter with up to 40 bits
+ *  of PA (PSE-36). SDM volume 3, 4.3. */
+static const vmm_paging_t vmm_x86_two_level = {
+    "x86 two-level", VMM_RULES_X86, VMM_RIGHTS_EVERY, VMM_VADDR_WRAP, 32, 40, 12, 2, {10, 10},     0x03, 4, 12, 20,
+    VMM_X86_BITS(0, 0x80)};
+
+/** x86 paging with CR4.PAE = 0 and CR4.PSE = 0: 4 KiB pages alone. */
+static const vmm_paging_t vmm_x86_two_level_4k = {
+    "x86 two-level, no PSE", VMM_RULES_X86, VMM_RIGHTS_EVERY, VMM_VADDR_WRAP, 32, 32, 12, 2, {10, 10}, 0x01, 4, 12, 20,
+    VMM_X86_BITS(0, 0)};
+
+/** x86 PAE paging: three levels, the top one of four entries that are registers; 4 KiB and 2 MiB pages. SDM 4.4. */
+static const vmm_paging_t vmm_x86_pae = {
+    "x86 PAE", VMM_RULES_X86, VMM_RIGHTS_EVERY, VMM_VADDR_WRAP, 32, 52, 12, 3, {9, 9, 2},           0x03, 8, 12, 40,
+    VMM_X86_BITS(VMM_X86_XD, 0x80)};
+
+/** x86 four-level paging: 48-bit VA, pages of 4 KiB, 2 MiB, 1 GiB. SDM 4.5. */
+static const vmm_paging_t vmm_x86_four_level = {
+    "x86 four-level", VMM_RULES_X86, VMM_RIGHTS_EVERY, VMM_VADDR_SIGN, 48, 52, 12, 4, {9, 9, 9, 9},    0x07, 8, 12, 40,
+    VMM_X86_BITS(VMM_X86_XD, 0x80)};
+
+/** x86 five-level paging: 57-bit VA. SDM 4.5. */
+static const vmm_paging_t vmm_x86_five_level = {
+    "x86 five-level", VMM_RULES_X86, VMM_RIGHTS_EVERY, VMM_VADDR_SIGN, 57, 52, 12, 5, {9, 9, 9, 9, 9}, 0x07, 8, 12, 40,
+    VMM_X86_BITS(VMM_X86_XD, 0x80)};
+
+/** AArch64 stage 1, 4 KiB granule, one half of 48 bits: pages of 4 KiB, blocks of 2 MiB and 1 GiB. Arm ARM, D8. */
+static const vmm_paging_t vmm_arm64_4k = {
+    "AArch64 4K", VMM_RULES_ARM64, VMM_RIGHTS_TABLE, VMM_VADDR_HALF, 48, 48, 12, 4, {9, 9, 9, 9},      0x07, 8, 12, 36,
+    VMM_ARM64_BITS};
+
+/** AArch64 stage 1, 16 KiB granule: pages of 16 KiB, blocks of 32 MiB. */
+static const vmm_paging_t vmm_arm64_16k = {
+    "AArch64 16K", VMM_RULES_ARM64, VMM_RIGHTS_TABLE, VMM_VADDR_HALF, 48, 48, 14, 4, {11, 11, 11, 1},  0x03, 8, 14, 34,
+    VMM_ARM64_BITS};
+
+/** AArch64 stage 1, 64 KiB granule: pages of 64 KiB, blocks of 512 MiB. */
+static const vmm_paging_t vmm_arm64_64k = {
+    "AArch64 64K", VMM_RULES_ARM64, VMM_RIGHTS_TABLE, VMM_VADDR_HALF, 48, 48, 16, 3, {13, 13, 6},      0x03, 8, 16, 32,
+    VMM_ARM64_BITS};
+
+/** AArch64 stage 1, 64 KiB granule with FEAT_LVA and FEAT_LPA: 52-bit VA and PA, blocks of 4 TiB too. */
+static const vmm_paging_t vmm_arm64_64k_52 = {
+    "AArch64 64K, 52-bit", VMM_RULES_ARM64, VMM_RIGHTS_TABLE, VMM_VADDR_HALF, 52, 52, 16, 3, {13, 13, 10}, 0x07, 8, 16,
+    32, VMM_ARM64_BITS};
+
+/** ARMv7-A short descriptors: first level of 4096 entries, second of 256; pages of 4 and 64 KiB, sections of 1 MiB,
+ *  supersections of 16 MiB with 40-bit PA. DDI 0406, B3.5. Walked and looked at; not edited. */
+static const vmm_paging_t vmm_arm32_short = {
+    "ARMv7-A short", VMM_RULES_ARM32, VMM_RIGHTS_TABLE, VMM_VADDR_WRAP, 32, 40, 12, 2, {8, 12},      0x03, 4, 12, 20,
+    /* valid */ 0x03, 0, 0, 0, 0, 0, 0, 0, /* huge */ 0x02, 0, 0, 0};
+
+/** MIPS32: no tables. One level of pages of 4 KiB stands for the TLB, whose entries have a size each; 36-bit PA. */
+static const vmm_paging_t vmm_mips32_tlb = {
+    "MIPS32 TLB", VMM_RULES_MIPS, VMM_RIGHTS_LEAF, VMM_VADDR_WRAP, 32, 36, 12, 1, {20},              0x01, 4, 6, 24,
+    /* valid */ 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
 
 /** The textbooks' 32-bit machine: two levels of 1024 entries of 4 bytes, 4 KiB and 4 MiB pages; bit
  *  0 valid, 1 writable, 2 user, 3 execute, 5 accessed, 6 dirty, 7 huge, 8 global. */
@@ -514,18 +693,47 @@ static const vmm_paging_t vmm_paging_of_options = {
 /** An architecture of one format without registers of its own. */
 #define VMM_ARCH_OF(paging)                                                                                            \
     {                                                                                                                  \
-        0, 1, {0, 0, 0},                                                                                               \
+        0, 1, {0, 0, 0, 0, 0},                                                                                         \
         {                                                                                                              \
-            &(paging), 0, 0                                                                                            \
+            &(paging), 0, 0, 0, 0                                                                                      \
         }                                                                                                              \
     }
 
 /** RV64: bare, Sv39, Sv48 or Sv57 by satp.MODE 0, 8, 9, 10. @hideinitializer */
 static const vmm_arch_t vmm_arch_riscv64 = {
-    VMM_SVNAPOT | VMM_SVPBMT | VMM_SVADU, 3, {8, 9, 10}, {&vmm_sv39, &vmm_sv48, &vmm_sv57}};
+    VMM_SVNAPOT | VMM_SVPBMT | VMM_SVADU, 3, {8, 9, 10, 0, 0}, {&vmm_sv39, &vmm_sv48, &vmm_sv57, 0, 0}};
 
 /** RV32: bare or Sv32 by satp.MODE 0, 1. @hideinitializer */
-static const vmm_arch_t vmm_arch_riscv32 = {VMM_SVADU, 1, {1, 0, 0}, {&vmm_sv32, 0, 0}};
+static const vmm_arch_t vmm_arch_riscv32 = {VMM_SVADU, 1, {1, 0, 0, 0, 0}, {&vmm_sv32, 0, 0, 0, 0}};
+
+/** RV64 with the hypervisor extension: hgatp.MODE chooses Sv39x4, Sv48x4 or Sv57x4 by the same numbers.
+ *  @hideinitializer */
+static const vmm_arch_t vmm_arch_riscv64h = {
+    VMM_SVNAPOT | VMM_SVPBMT | VMM_SVADU | VMM_RISCV_H, 3, {8, 9, 10, 0, 0}, {&vmm_sv39, &vmm_sv48, &vmm_sv57, 0, 0}};
+
+/** RV32 with the hypervisor extension: hgatp.MODE 1 is Sv32x4. @hideinitializer */
+static const vmm_arch_t vmm_arch_riscv32h = {VMM_SVADU | VMM_RISCV_H, 1, {1, 0, 0, 0, 0}, {&vmm_sv32, 0, 0, 0, 0}};
+
+/** x86: every paging mode, by CR0, CR4 and EFER. @hideinitializer */
+static const vmm_arch_t vmm_arch_x86 = {
+    VMM_X86_NX | VMM_X86_1G | VMM_X86_PSE36 | VMM_X86_PCID | VMM_X86_SMEP | VMM_X86_SMAP | VMM_X86_PKU | VMM_X86_PKS |
+        VMM_X86_LA57,
+    5,
+    {0, 1, 2, 3, 4},
+    {&vmm_x86_four_level, &vmm_x86_pae, &vmm_x86_two_level, &vmm_x86_two_level_4k, &vmm_x86_five_level}};
+
+/** AArch64 EL1 and EL0, stage 1: every granule, by TCR.TG0 and TG1. @hideinitializer */
+static const vmm_arch_t vmm_arch_arm64 = {VMM_ARM64_HAFDBS | VMM_ARM64_PAN | VMM_ARM64_LPA | VMM_ARM64_TTST |
+                                              VMM_ARM64_E0PD,
+                                          4,
+                                          {0, 1, 2, 3, 0},
+                                          {&vmm_arm64_4k, &vmm_arm64_16k, &vmm_arm64_64k, &vmm_arm64_64k_52, 0}};
+
+/** ARMv7-A with short descriptors. @hideinitializer */
+static const vmm_arch_t vmm_arch_arm32 = {VMM_ARM32_PXN, 1, {0, 0, 0, 0, 0}, {&vmm_arm32_short, 0, 0, 0, 0}};
+
+/** MIPS32 with a TLB that software fills. @hideinitializer */
+static const vmm_arch_t vmm_arch_mips32 = VMM_ARCH_OF(vmm_mips32_tlb);
 
 /** The format of the options, alone. */
 static const vmm_arch_t vmm_arch_of_options = VMM_ARCH_OF(vmm_paging_of_options);
@@ -534,24 +742,50 @@ static const vmm_arch_t vmm_arch_of_options = VMM_ARCH_OF(vmm_paging_of_options)
 #define VMM_ARCH_RISCV64 RISCV, vmm_arch_riscv64
 /** RV32 with its registers. */
 #define VMM_ARCH_RISCV32 RISCV, vmm_arch_riscv32
+/** RV64 with the hypervisor extension: also V, vsatp, hgatp, vsstatus, hstatus, henvcfg. */
+#define VMM_ARCH_RISCV64H RISCVH, vmm_arch_riscv64h
+/** RV32 with the hypervisor extension. */
+#define VMM_ARCH_RISCV32H RISCVH, vmm_arch_riscv32h
+/** x86 with its registers: CR0, CR3, CR4, EFER, PKRU, PKRS, CPL, EFLAGS.AC. */
+#define VMM_ARCH_X86 X86, vmm_arch_x86
+/** AArch64 with its registers: TTBR0_EL1, TTBR1_EL1, TCR_EL1, SCTLR_EL1, MAIR_EL1, PSTATE. */
+#define VMM_ARCH_ARM64 ARM64, vmm_arch_arm64
+/** ARMv7-A with its registers: TTBR0, TTBR1, TTBCR, DACR, SCTLR, CONTEXTIDR, privilege level. */
+#define VMM_ARCH_ARM32 ARM32, vmm_arch_arm32
+/** MIPS32 with its registers and TLB: those of coprocessor 0 that translation depends on. */
+#define VMM_ARCH_MIPS32 MIPS32, vmm_arch_mips32
 /** Any `static const vmm_arch_t` made by VMM_ARCH_OF; registers: root, ASID and user mode. */
 #define VMM_ARCH_PLAIN(arch) PLAIN, arch
 
 /** Sizes of all stages: front slots, front banks, walk-cache slots, TLB sets, TLB ways, policy. */
-#define VMM_STAGES(front, banks, walk, sets, ways, policy) front, banks, walk, 1, sets, ways, policy
+#define VMM_STAGES(front, banks, walk, sets, ways, policy) front, banks, walk, 1, sets, ways, policy, 0
 /** The emulator's sizes: front and walk cache, nothing that models hardware. */
-#define VMM_STAGES_FAST 256, 4, 64, 1, 0, 0, VMM_LRU
+#define VMM_STAGES_FAST 256, 4, 64, 1, 0, 0, VMM_LRU, 0
 /** The student's sizes: a unified TLB alone, so that every access is counted. */
-#define VMM_STAGES_TLB(sets, ways, policy) 0, 1, 0, 1, sets, ways, policy
+#define VMM_STAGES_TLB(sets, ways, policy) 0, 1, 0, 1, sets, ways, policy, 0
+/** The emulator's sizes with the missing-flush detector: every hit is checked against a fresh walk. */
+#define VMM_STAGES_DETECT 256, 4, 64, 1, 0, 0, VMM_LRU, 1
 
 /** RV64 as fast as it goes. */
 #define VMM_RISCV64 VMM_ARCH_RISCV64, VMM_STAGES_FAST
 /** RV32 as fast as it goes. */
 #define VMM_RISCV32 VMM_ARCH_RISCV32, VMM_STAGES_FAST
+/** RV64 with the hypervisor extension as fast as it goes. */
+#define VMM_RISCV64H VMM_ARCH_RISCV64H, VMM_STAGES_FAST
+/** RV32 with the hypervisor extension as fast as it goes. */
+#define VMM_RISCV32H VMM_ARCH_RISCV32H, VMM_STAGES_FAST
+/** x86 as fast as it goes. */
+#define VMM_X86 VMM_ARCH_X86, VMM_STAGES_FAST
+/** AArch64 as fast as it goes. */
+#define VMM_ARM64 VMM_ARCH_ARM64, VMM_STAGES_FAST
+/** ARMv7-A as fast as it goes. */
+#define VMM_ARM32 VMM_ARCH_ARM32, VMM_STAGES_FAST
+/** MIPS32 as fast as it goes. */
+#define VMM_MIPS32 VMM_ARCH_MIPS32, VMM_STAGES_FAST
 /** What the options of section 1 describe. */
 #define VMM_OPTIONS                                                                                                    \
     VMM_ARCH_PLAIN(vmm_arch_of_options), VMM_FRONT_SLOTS, VMM_FRONT_BANKS, VMM_WALK_SLOTS, VMM_TLB_COUNT,              \
-        VMM_TLB_SETS, VMM_TLB_WAYS, VMM_TLB_POLICY
+        VMM_TLB_SETS, VMM_TLB_WAYS, VMM_TLB_POLICY, 0
 /** @} */
 
 /* ========================================================================== 6. hooks == */
@@ -578,16 +812,35 @@ static const vmm_arch_t vmm_arch_of_options = VMM_ARCH_OF(vmm_paging_of_options)
 #define VMM_SET(to, value, bytes) __builtin_memset((to), (value), (bytes))
 #endif
 
+/** @cond internal: on a target whose processor has no atomic of a width, the compiler would call a library that a
+ *  kernel does not have. There plain accesses take their place: nobody else can change such an entry at once either. */
+#define VMM_LOCK_FREE(at) __atomic_always_lock_free(sizeof(*(at)), 0)
+/** @endcond */
+
 /** Reads an aligned integer of 1 to 8 bytes at once, as other threads write it. */
 #ifndef VMM_ATOMIC_LOAD
-#define VMM_ATOMIC_LOAD(from) __atomic_load_n((from), __ATOMIC_RELAXED)
+#define VMM_ATOMIC_LOAD(from) (VMM_LOCK_FREE(from) ? __atomic_load_n((from), __ATOMIC_RELAXED) : *(from))
+#endif
+
+/** VMM_ATOMIC_LOAD after which nothing that stands behind it is read before it. */
+#ifndef VMM_ATOMIC_ACQUIRE
+#define VMM_ATOMIC_ACQUIRE(from) (VMM_LOCK_FREE(from) ? __atomic_load_n((from), __ATOMIC_ACQUIRE) : *(from))
+#endif
+
+/** Writes an aligned integer of 1 to 8 bytes at once, and everything that stands before it earlier. */
+#ifndef VMM_ATOMIC_RELEASE
+#define VMM_ATOMIC_RELEASE(to, value)                                                                                  \
+    (VMM_LOCK_FREE(to) ? __atomic_store_n((to), (value), __ATOMIC_RELEASE) : (void)(*(to) = (value)))
 #endif
 
 /** Compare-and-swap of an aligned integer of 1 to 8 bytes; *expected receives what was found.
  *  @return whether it swapped. */
 #ifndef VMM_ATOMIC_CAS
 #define VMM_ATOMIC_CAS(at, expected, desired)                                                                          \
-    __atomic_compare_exchange_n((at), (expected), (desired), 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
+    (VMM_LOCK_FREE(at)                                                                                                 \
+         ? __atomic_compare_exchange_n((at), (expected), (desired), 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)             \
+     : *(at) == *(expected) ? (*(at) = (desired), true)                                                                \
+                            : (*(expected) = *(at), false))
 #endif
 /** @} */
 

@@ -139,7 +139,8 @@ static vmm_ref_t place(const vmm_model_t *model)
     static vmm_tlb_key_t keys[512];
     static vmm_tlb_entry_t entries[512];
     static uint64_t trees[512];
-    const vmm_ref_t u = {model, {NULL, NULL}, NULL, &state, &fault, &stats, NULL, NULL, keys, entries, trees};
+    const vmm_ref_t u = {
+        model, {NULL, NULL, NULL}, NULL, &state, &fault, &stats, NULL, NULL, keys, entries, trees, NULL, NULL};
     return u;
 }
 
@@ -166,14 +167,14 @@ static bool touch(vmm_ref_t u, const trace_ref_t *ref)
 
 static bool run_modelled(column_t *c, size_t which)
 {
-    const vmm_model_t model = {c->arch, 0, 1, 0, 1, geometries[which].sets, geometries[which].ways, VMM_LRU};
+    const vmm_model_t model = {c->arch, 0, 1, 0, 1, geometries[which].sets, geometries[which].ways, VMM_LRU, 0};
     const vmm_ref_t u = place(&model);
     vmm_context_t context;
     size_t i;
     if (!begin(c) || vmm_mmu_init(u, &memory)) return false;
     memset(&context, 0, sizeof context);
-    context.root = tables.root;
-    context.format = (uint8_t)c->format;
+    context.half[0].root = tables.root;
+    context.half[0].format = (uint8_t)c->format;
     context.judge.user = 1;
     context.judge.marking = VMM_MARK_UPDATE;
     vmm_views_set(u, &context, &context);

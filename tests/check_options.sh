@@ -115,7 +115,7 @@ VMM_ARCH_RISCV64, VMM_STAGES_TLB(5, 1, VMM_LRU)|TLB sets must be a power of two
 VMM_ARCH_RISCV64, VMM_STAGES_TLB(4, 0, VMM_LRU)|a TLB set has 1 to 64 ways
 VMM_ARCH_RISCV64, VMM_STAGES_TLB(4, 65, VMM_LRU)|a TLB set has 1 to 64 ways
 VMM_ARCH_RISCV64, VMM_STAGES_TLB(4, 6, VMM_PLRU)|pseudo-LRU needs a power of two of ways
-VMM_ARCH_RISCV64, 0, 1, 0, 3, 4, 4, VMM_LRU|there are one or two TLBs
+VMM_ARCH_RISCV64, 0, 1, 0, 3, 4, 4, VMM_LRU, 0|there are one or two TLBs
 TABLE
 
 # -- linking --

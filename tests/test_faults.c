@@ -1422,6 +1422,31 @@ static void test_an_attached_mmu_serves_its_own_faults(void **state)
     finish();
 }
 
+static void test_an_attached_mmu_that_is_restored_stays_a_processor_of_its_machine(void **state)
+{
+    static rv_mmu_t alone;
+    vmm_vaddr_t va;
+    uint32_t cpu, word = 0;
+    (void)state;
+    prepare();
+    options.paging = &vmm_sv48;
+    options.layout = NULL;
+    start();
+    assert_int_equal(rv_init(&mmu2, &memory), VMM_OK);
+    rv_snapshot(&mmu2, &alone);
+    assert_int_equal(rv_init(&mmu, &memory), VMM_OK);
+    assert_int_equal(rv_attach(&mmu, m, &cpu), VMM_OK);
+    rv_restore(&mmu, &alone);
+    assert_int_equal(rv_set_privilege(&mmu, 0), VMM_OK);
+    assert_int_equal(vmm_space_switch(a, cpu), VMM_OK);
+    va = map(a, 1, RW, ANON, 0, 0);
+    assert_int_equal(rv_store32(&mmu, va, 0x12345678), VMM_OK);
+    assert_int_equal(rv_load32(&mmu, va, &word), VMM_OK);
+    assert_int_equal(word, 0x12345678);
+    check();
+    free(block);
+}
+
 static void test_a_fault_that_the_tables_cannot_mend_is_returned(void **state)
 {
     vmm_vaddr_t va;
@@ -1744,6 +1769,7 @@ int main(void)
         cmocka_unit_test(test_every_frame_that_a_fault_needs_may_lack),
         cmocka_unit_test(test_records_of_every_kind_may_lack),
         cmocka_unit_test(test_an_attached_mmu_serves_its_own_faults),
+        cmocka_unit_test(test_an_attached_mmu_that_is_restored_stays_a_processor_of_its_machine),
         cmocka_unit_test(test_a_fault_that_the_tables_cannot_mend_is_returned),
         cmocka_unit_test(test_switches_flush_only_when_address_space_numbers_run_out),
         cmocka_unit_test(test_without_address_space_numbers_every_switch_flushes),

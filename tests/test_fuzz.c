@@ -215,7 +215,7 @@ static vmm_pte_t any_pte(void)
     const vmm_pte_t flags = any() & vmm_low_mask(w.p->ppn_lsb);
     vmm_pte_t pte = vmm_pte_frame(w.p, any_frame()) | flags | w.p->valid;
     const uint64_t chance = below(16);
-    if (chance < 6) pte = vmm_pte_pointer(w.p, any_frame());
+    if (chance < 6) pte = vmm_pte_pointer(w.p, any_frame(), 1);
     if (chance == 6) pte &= ~w.p->valid;
     if (chance == 7) pte = any();
     if (chance == 8 && w.p->pte_bytes == 8) pte |= any() & UINT64_C(0xe000000000000000);
@@ -412,10 +412,10 @@ static void a_table_that_serves_two_levels_does_not_lead_an_edit_out_of_ram(void
         ram = (uint64_t *)calloc(1, (size_t)w.memory.size);
         assert_non_null(ram);
         w.memory.ram = ram;
-        ram[0] = vmm_pte_pointer(w.p, base + page);             /* root: the first GiB by frame 1, */
-        ram[1] = vmm_pte_pointer(w.p, base + 2 * page);         /* the second by frame 2, */
-        ram[512 + 511] = vmm_pte_pointer(w.p, base + 2 * page); /* where frame 1 ends, too */
-        ram[1024] = vmm_pte_pointer(w.p, base + 3 * page);
+        ram[0] = vmm_pte_pointer(w.p, base + page, 2);             /* root: the first GiB by frame 1, */
+        ram[1] = vmm_pte_pointer(w.p, base + 2 * page, 2);         /* the second by frame 2, */
+        ram[512 + 511] = vmm_pte_pointer(w.p, base + 2 * page, 2); /* where frame 1 ends, too */
+        ram[1024] = vmm_pte_pointer(w.p, base + 3 * page, 1);
         memset(&tables, 0, sizeof tables);
         tables.memory = &w.memory;
         tables.root = base;

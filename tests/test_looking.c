@@ -344,8 +344,8 @@ static void every_number_has_a_text_of_its_own_and_one_beyond_is_unknown(void **
         unsigned last;
     } lists[] = {
         {vmm_status_text, VMM_E_LONG},
-        {vmm_rule_text, VMM_RULE_ALIGN},
-        {vmm_fault_text, VMM_ALIGN_FAULT},
+        {vmm_rule_text, VMM_RULE_NO_ENTRY},
+        {vmm_fault_text, VMM_GUEST_PAGE_FAULT},
         {vmm_access_text, VMM_FETCH},
     };
     size_t list;

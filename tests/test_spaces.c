@@ -286,6 +286,8 @@ static void options_that_make_no_machine_are_refused(void **state)
     assert_no_machine(VMM_E_ARGUMENT);
     options.paging = &no_format;
     assert_no_machine(VMM_E_ARGUMENT);
+    options.paging = &vmm_arm64_4k;
+    assert_no_machine(VMM_E_ARGUMENT);
     options.spaces = 0x10000;
     assert_no_machine(VMM_E_ARGUMENT);
     options.overcommit = 3;

@@ -24,12 +24,12 @@ enum {
 };
 
 /* The largest: two TLBs of 64 sets x 4 ways, which is room for every other. */
-VMM_MMU(big, VMM_ARCH_RISCV64, 0, 1, 0, 2, 64, 4, VMM_LRU)
+VMM_MMU(big, VMM_ARCH_RISCV64, 0, 1, 0, 2, 64, 4, VMM_LRU, 0)
 static big_mmu_t big;
 
 /* Three as VMM_MMU makes them. */
 #define STAMPED(NAME, ...)                                                                                             \
-    VMM_MMU(NAME, VMM_ARCH_RISCV64, 0, 1, 0, __VA_ARGS__)                                                              \
+    VMM_MMU(NAME, VMM_ARCH_RISCV64, 0, 1, 0, __VA_ARGS__, 0)                                                           \
     static NAME##_mmu_t NAME##_object;                                                                                 \
     static vmm_ref_t NAME##_stamped(void)                                                                              \
     {                                                                                                                  \
@@ -101,8 +101,8 @@ static void flush(unsigned kind, vmm_vaddr_t va, uint16_t asid)
     switch (kind) {
     case FLUSH_ALL: vmm_mmu_flush_all(now); break;
     case FLUSH_ASID: vmm_mmu_flush_asid(now, asid); break;
-    case FLUSH_PAGE: vmm_mmu_flush_page(now, va, -1); break;
-    default: vmm_mmu_flush_page(now, va, (long)asid); break;
+    case FLUSH_PAGE: vmm_mmu_flush_page(now, va, VMM_TAKE_ANY, 0); break;
+    default: vmm_mmu_flush_page(now, va, VMM_TAKE_ASID, asid); break;
     }
 }
 

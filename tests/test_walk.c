@@ -325,7 +325,10 @@ static uint64_t some_address(void)
 
 static vmm_judge_t judge_of(bool user, unsigned marking)
 {
-    const vmm_judge_t judge = {user, 0, 0, (uint8_t)marking, 0};
+    vmm_judge_t judge;
+    memset(&judge, 0, sizeof judge);
+    judge.user = user;
+    judge.marking = (uint8_t)marking;
     return judge;
 }
 

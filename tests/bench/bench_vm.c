@@ -583,10 +583,13 @@ static double model_touch(model_t *b, vmm_vaddr_t at, uint64_t count, uint64_t s
 /* Where the pages are in our memory. */
 static void model_hosts(const model_t *b, vmm_vaddr_t at, uint64_t count, uint8_t **host)
 {
-    static const vmm_judge_t judge = {1, 0, 0, VMM_MARK_PEEK, 0};
+    vmm_judge_t judge;
     vmm_translation_t t;
     vmm_fault_t fault;
     uint64_t i;
+    memset(&judge, 0, sizeof judge);
+    judge.user = 1;
+    judge.marking = VMM_MARK_PEEK;
     for (i = 0; i < count; i++) {
         must(!vmm_walk(&vmm_sv39, &b->m->memory, b->s->root, &judge, VMM_READ, at + i * PAGE, &t, &fault, NULL, NULL),
              "vmm_walk");
