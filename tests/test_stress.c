@@ -916,6 +916,8 @@ static void test_no_byte_is_lost_with_each_format(void **state)
         {"sv39", &vmm_sv39, NULL, false, false, false, true, false, 8, 4, 8},
         {"sv32", &vmm_sv32, NULL, false, false, false, false, false, 4, 2, 2},
         {"two-level", &vmm_two_level, NULL, false, false, false, false, false, 4, 2, 2},
+        {"x86 PAE", &vmm_x86_pae, NULL, false, false, false, false, false, 4, 2, 2},
+        {"x86 four-level", &vmm_x86_four_level, NULL, false, false, false, false, false, 4, 2, 2},
         {"tiny", &tiny, NULL, false, false, false, false, false, 4, 4, 4},
         {"tiny huge", &tiny, NULL, false, false, true, false, false, 4, 4, 4},
         {"plain", &plain, NULL, false, false, false, false, false, 4, 4, 4},
