@@ -31,10 +31,24 @@ int hand_load64(struct hand *m, uint64_t va, uint64_t *out)
 }
 
 VMM_MMU(rv, VMM_RISCV64)
+VMM_MMU(x86, VMM_X86)
+VMM_MMU(arm64, VMM_ARM64)
 
 vmm_status_t vmm_load64_disasm(rv_mmu_t *m, vmm_vaddr_t va, uint64_t *out);
+vmm_status_t vmm_load64_x86(x86_mmu_t *m, vmm_vaddr_t va, uint64_t *out);
+vmm_status_t vmm_load64_arm64(arm64_mmu_t *m, vmm_vaddr_t va, uint64_t *out);
 
 vmm_status_t vmm_load64_disasm(rv_mmu_t *m, vmm_vaddr_t va, uint64_t *out)
 {
     return rv_load64(m, va, out);
+}
+
+vmm_status_t vmm_load64_x86(x86_mmu_t *m, vmm_vaddr_t va, uint64_t *out)
+{
+    return x86_load64(m, va, out);
+}
+
+vmm_status_t vmm_load64_arm64(arm64_mmu_t *m, vmm_vaddr_t va, uint64_t *out)
+{
+    return arm64_load64(m, va, out);
 }
