@@ -20,7 +20,7 @@ UNICORN = $(shell pkg-config --exists unicorn 2>/dev/null && \
 version_part = $(shell sed -n 's/^.*define *VMM_VERSION_$(1) *\([0-9][0-9]*\).*/\1/p' vmm_config.h)
 VERSION = $(call version_part,MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
 
-.PHONY: help run test host-diff bench disasm docs examples preload install uninstall format clean
+.PHONY: help run test fuzz host-diff bench disasm docs examples preload install uninstall format clean
 .DELETE_ON_ERROR:
 
 help: ## print this list
@@ -39,6 +39,10 @@ test: ## build and run every test in every configuration (ONLY="words" picks som
 	@tests/deps.sh test || [ "$$CI" != true ]
 	@tests/run_tests.py $(ONLY)
 
+fuzz: ## fuzz with hostile guests for hours: FUZZ_SECONDS=3600 for each target, corpus kept in build/fuzz
+	@tests/deps.sh fuzz
+	@VMM_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),3600) VMM_FUZZ_JOBS=1 VMM_FUZZ_DIRECTORY=build/fuzz tests/check_fuzz.sh
+
 host-diff: ## compare with the host kernel at length: SEQUENCES=100000 of 50 steps, from SEED=1
 	@mkdir -p build
 	$(CC) $(CFLAGS) $(C_FLAGS) -static -o build/host_diff tests/host/host_diff.c
@@ -49,6 +53,7 @@ bench: bench-deps ## measure against hand-written limits and peers, into build/b
 	@rm -f build/bench.jsonl
 	@for bench in $(BENCHES); do "$$bench" || exit 1; done
 	@tests/bench/alloc_size.sh
+	@tests/bench/rv64.sh
 
 disasm: ## compare the code of a load with the hand-written one, gcc and clang
 	@tests/deps.sh test || [ "$$CI" != true ]
@@ -56,7 +61,7 @@ disasm: ## compare the code of a load with the hand-written one, gcc and clang
 
 # What the example programs print stands on the pages as they printed it.
 SHOWN := hello csapp two_mmus rtos_tables own_format frames objects bytes far_heap malloc_pictures process \
-         page_life policy space_malloc
+         page_life policy space_malloc arch_riscv arch_x86 arch_arm64 arch_arm32 arch_mips emulator_parts
 
 docs: $(SHOWN:%=build/%) ## build the documentation into build/docs/html
 	@tests/deps.sh docs
@@ -82,7 +87,8 @@ uninstall: ## remove what install copied
 	rm -f $(HEADERS:%=$(DESTDIR)$(PREFIX)/include/%) $(DESTDIR)$(PREFIX)/lib/pkgconfig/vmm.pc
 
 format: ## clang-format our own sources
-	clang-format -i $(HEADERS) $(wildcard examples/*.[ch] examples/*/*.[ch] tests/*.[ch] tests/*/*.[ch])
+	clang-format -i $(HEADERS) $(wildcard examples/*.[ch] examples/*/*.[ch] docs/*.c \
+	    tests/*.[ch] tests/*/*.[ch])
 
 clean: ## remove build/
 	rm -rf build
@@ -94,6 +100,10 @@ bench-deps:
 	@tests/deps.sh bench || [ "$$CI" != true ]
 
 build/%: examples/%.c | run-deps
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(C_FLAGS) -o $@ $<
+
+build/%: docs/%.c | run-deps
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(C_FLAGS) -o $@ $<
 

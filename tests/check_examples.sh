@@ -24,6 +24,7 @@ run() {
     replay) gzip -dc examples/traces/sqlite3.trace.gz | "$work/replay" - ;;
     process_trace) gzip -dc examples/traces/sqlite3.trace.gz | "$work/process_trace" - sqlite3 ;;
     pack_trace) printf 'I  00001000,4\n L 00002000,8\n' | "$work/pack_trace" | head -n 1 ;;
+    rv64) "$work/rv64" 2>&1 || [ $? = 2 ] ;; # its programs are check_rv64.sh's
     *) "$work/$1" ;;
     esac
 }
@@ -56,6 +57,7 @@ words() {
         'copy        PA' 'reuse       PA' '-> signal 9, code 0' 'poem.txt' ;;
     page_life) printf '%s\n' '    slot 45: count 2, no frame' '  a frame                           30.0' ;;
     policy) echo 'last in, first out    234 pages read from swap' ;;
+    rv64) echo 'usage: rv64 [options] program.elf' ;;
     space_malloc) printf '%s\n' 'free(C)' 'free(D)' ;;
     replay) printf '%s\n' '2074900 references: 1390140 fetches, 363921 loads, 310836 stores, 10003 modifies' \
         'distinct pages of 4 KiB                   392              392              392' \
@@ -63,7 +65,7 @@ words() {
     esac
 }
 
-for source in examples/*.c; do
+for source in examples/*.c docs/arch_*.c docs/emulator_parts.c; do
     name=$(basename "$source" .c)
     for compiler in "gcc -std=c11" "clang -std=c11"; do
         # shellcheck disable=SC2086

@@ -1,5 +1,5 @@
 #!/bin/sh
-# deps.sh run|test|docs|bench ...
+# deps.sh run|test|docs|bench|fuzz ...
 #
 # Sees to it that what the named make targets need is installed. Silent and instant when it is.
 # As root (or with a sudo that asks nothing) the missing Debian packages are installed; otherwise
@@ -47,6 +47,8 @@ needs_of() {
         need gcc-riscv64-unknown-elf riscv64-unknown-elf-gcc
         need qemu-system-arm qemu-system-arm
         need qemu-system-misc qemu-system-riscv32
+        need qemu-system-x86 qemu-system-x86_64
+        need lld ld.lld
         if is_x86_64; then
             need gcc-multilib /usr/lib/gcc/x86_64-linux-gnu/*/32/crtbegin.o
             need g++-multilib /usr/lib/gcc/x86_64-linux-gnu/*/32/libstdc++.so
@@ -68,9 +70,14 @@ needs_of() {
         need libtcmalloc-minimal4 /usr/lib/*/libtcmalloc_minimal.so.4
         need gcc-arm-none-eabi arm-none-eabi-gcc
         need gcc-riscv64-unknown-elf riscv64-unknown-elf-gcc
+        need qemu-system-misc qemu-system-riscv64
+        ;;
+    fuzz)
+        need clang clang
+        need libclang-rt-dev /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer*
         ;;
     *)
-        echo "usage: $0 run|test|docs|bench ..." >&2
+        echo "usage: $0 run|test|docs|bench|fuzz ..." >&2
         exit 2
         ;;
     esac
@@ -156,4 +163,5 @@ if [ -n "$missing" ]; then
 fi
 for target; do
     [ "$target" != test ] || need_cmocka_i386
+    [ "$target" != test ] || tests/next_release.sh libunicorn-dev
 done
