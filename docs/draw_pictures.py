@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws the pictures of the operating-system chapter into docs/_static.
+"""Draws the pictures of the architectures and of the operating-system chapter into docs/_static.
 
     draw_pictures.py
 
@@ -225,7 +225,116 @@ def block():
     p.save()
 
 
+def walk(name, title, description, above, root, tables, offset, page, notes):
+    """A virtual address over the tables that its fields are indexes of; the last column is the page.
+
+    above and offset are bit ranges ("" for none), tables are (bits, names), root and page are words.
+    """
+    height = 178 + 14 * len(notes)
+    p = Picture(name, height, title, description)
+    fields = ([above] if above else []) + [bits for bits, _ in tables] + [offset]
+    step = 348 / len(fields)
+    first = 6 + step * (1 if above else 0)
+    p.text(6, 14, "virtual address", "small left")
+    for i, bits in enumerate(fields):
+        style = "none" if above and i == 0 else "cached" if i == len(fields) - 1 else ""
+        p.lines.append(f'  <rect class="{style}" x="{6 + step * i:g}" y="20" width="{step:g}" height="24"/>')
+        p.text(6 + step * (i + 0.5), 36, bits, "dark")
+    p.text(6, 124, root, "dark left")
+    width, base, entry = 32, 138, 92
+    for i in range(len(tables) + 1):
+        middle = first + step * (i + 0.5)
+        last = i == len(tables)
+        style = "cached" if last else ""
+        p.lines.append(f'  <rect class="{style}" x="{middle - width / 2:g}" y="70" width="{width}" height="{base - 70}"/>')
+        p.lines.append(f'  <rect x="{middle - width / 2:g}" y="{entry - 6}" width="{width}" height="12"/>')
+        p.way(f"M{middle:g} 44 V{entry - 7}")
+        if i:
+            before = middle - step + width / 2
+            p.way(f"M{before:g} {entry} H{(before + middle - width / 2) / 2:g} V{base - 4} H{middle - width / 2 - 1:g}")
+        words = page if last else tables[i][1]
+        p.text(middle, base + 14, words[0], "dark")
+        p.text(middle, base + 27, words[1], "small")
+    start = first + step * 0.5 - width / 2 - 1
+    p.way(f"M{start - 14:g} {base - 4} H{start:g}")
+    for i, line in enumerate(notes):
+        p.text(6, 184 + 14 * i, line, "small left")
+    p.save()
+
+
+def architectures():
+    walk("walk_riscv", "A walk of Sv39",
+         "Bits 63 to 39 of the address are copies of bit 38. Bits 38 to 30 are the index in the root table of level 2, 29 to "
+         "21 in a table of level 1, 20 to 12 in a table of level 0; each table has 512 entries of 8 bytes. Bits 11 to 0 are "
+         "the offset in the page of 4 KiB.",
+         "63:39", "satp", [("38:30", ("level 2", "1 GiB")), ("29:21", ("level 1", "2 MiB")),
+                           ("20:12", ("level 0", "4 KiB"))], "11:0", ("page", "4 KiB"),
+         ("Sizes: what one entry covers. 63:39 are copies of bit 38.",))
+    walk("walk_x86", "A walk of four levels",
+         "Bits 63 to 48 of the address are copies of bit 47. Bits 47 to 39 are the index in the PML4, 38 to 30 in a page "
+         "directory pointer table, 29 to 21 in a page directory, 20 to 12 in a page table; each has 512 entries of 8 bytes. "
+         "Bits 11 to 0 are the offset in the page of 4 KiB. Rights count at every level.",
+         "63:48", "CR3", [("47:39", ("PML4", "512 GiB")), ("38:30", ("PDPT", "1 GiB")),
+                          ("29:21", ("PD", "2 MiB")), ("20:12", ("PT", "4 KiB"))], "11:0", ("page", "4 KiB"),
+         ("Sizes: what one entry covers. 63:48 are copies of bit 47.",
+          "R/W, U/S and XD count at every level; A is set at every level."))
+    walk("walk_arm64", "A walk with the granule of 4 KiB and T0SZ 16",
+         "Bits 63 to 48 of the address are 0 with TTBR0 and 1 with TTBR1. Bits 47 to 39 are the index in the table of level "
+         "0, 38 to 30 of level 1, 29 to 21 of level 2, 20 to 12 of level 3; each has 512 entries of 8 bytes. Bits 11 to 0 are "
+         "the offset in the page of 4 KiB.",
+         "63:48", "TTBR", [("47:39", ("level 0", "512 GiB")), ("38:30", ("level 1", "1 GiB")),
+                           ("29:21", ("level 2", "2 MiB")), ("20:12", ("level 3", "4 KiB"))], "11:0",
+         ("page", "4 KiB"),
+         ("Levels as in the manual; sizes: what one entry covers.",
+          "63:48 are 0 with TTBR0, 1 with TTBR1."))
+    walk("walk_arm32", "A walk of short descriptors",
+         "Bits 31 to 20 of the address are the index in the first level of 4096 entries, 19 to 12 in the second of 256 entries; "
+         "entries have 4 bytes. Bits 11 to 0 are the offset in the small page of 4 KiB.",
+         "", "TTBR", [("31:20", ("first level", "1 MiB")), ("19:12", ("second level", "4 KiB"))], "11:0",
+         ("small page", "4 KiB"),
+         ("Sizes: what one entry covers.", "A section ends the walk at the first level."))
+    pair()
+
+
+def pair():
+    p = Picture(
+        "walk_mips", 262, "A look into the TLB",
+        "The upper bits of the address are VPN2, and are compared with those of every entry as far as its PageMask leaves them; "
+        "the ASID is compared unless the entry is global. With pages of 4 KiB bit 12 chooses between EntryLo0 and EntryLo1, and "
+        "bits 11 to 0 are the offset. When no entry matches, the guest's refill handler writes one.")
+    p.text(6, 14, "virtual address, pages of 4 KiB", "small left")
+    for x, width, bits, style in ((6, 190, "31:13  VPN2", ""), (196, 48, "12", ""), (244, 110, "11:0  offset", "cached")):
+        p.lines.append(f'  <rect class="{style}" x="{x}" y="20" width="{width}" height="24"/>')
+        p.text(x + width / 2, 36, bits, "dark")
+    p.text(6, 74, "TLB", "small left")
+    rows = (("EntryHi", "VPN2, ASID"), ("PageMask", "size"), ("EntryLo0", "even page"), ("EntryLo1", "odd page"))
+    for i, (word, what) in enumerate(rows):
+        x = 6 + 81 * i
+        p.lines.append(f'  <rect class="none" x="{x}" y="80" width="81" height="18"/>')
+        p.lines.append(f'  <rect x="{x}" y="98" width="81" height="32"/>')
+        p.lines.append(f'  <rect class="none" x="{x}" y="130" width="81" height="18"/>')
+        p.text(x + 40.5, 111, word, "dark")
+        p.text(x + 40.5, 124, what)
+    p.way("M50 44 V97")
+    p.text(56, 66, "compared", "dark left")
+    p.way("M214 44 V62 H208 V97")
+    p.text(202, 60, "0", "dark right")
+    p.way("M228 44 V62 H288 V97")
+    p.text(294, 74, "1", "dark left")
+    p.box(196, 186, 158, 30, ["PFN : offset"], "cached")
+    p.way("M224 130 V185")
+    p.way("M290 130 V185")
+    p.way("M342 44 V185", "dashed")
+    p.box(6, 186, 140, 30, ["refill exception"])
+    p.way("M50 130 V185", "dashed")
+    p.text(56, 168, "no entry matches", "dark left")
+    p.text(6, 238, "PageMask widens the page: the bits it covers are not", "small left")
+    p.text(6, 252, "compared, and the bit that chooses moves up.", "small left")
+    p.save()
+
+
 if __name__ == "__main__":
+    architectures()
     states()
     steps()
     block()
