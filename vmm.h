@@ -3816,7 +3816,7 @@ VMM_INLINE enum vmm_reach vmm_mmu_shortcut(vmm_ref_t u, unsigned access, vmm_vad
             return VMM_REACH_FAR; /* the long way asks the hook, and tells ARMv7-A's domain */
         if (p->rules == VMM_RULES_X86 || p->rules == VMM_RULES_ARM64) {
             VMM_COPY(u.fault, &view->absent, offsetof(vmm_fault_t, vaddr));
-            u.fault->vaddr = va & view->absent.vaddr;
+            u.fault->vaddr = p->rules == VMM_RULES_X86 ? va & view->absent.vaddr : va;
             u.fault->pte_addr = memory->base + (uintptr_t)(at - (const uint8_t *)memory->ram);
             u.fault->pte = pte;
         } else {
@@ -14924,8 +14924,8 @@ VMM_INLINE vmm_status_t vmm_mmu_explain(vmm_ref_t u, unsigned access, vmm_vaddr_
     VMM_EMPTY_ARRAYS_BEGIN                                                                                             \
     typedef struct NAME##_mmu {                                                                                        \
         vmm_state_t state;                                                                                             \
-        vmm_fault_t fault;                                                                                             \
         vmm_stats_t stats;                                                                                             \
+        vmm_fault_t fault;                                                                                             \
         VMM_REGISTERS_##REGISTERS registers;                                                                           \
         vmm_front_slot_t front[(banks)*3 * (front_n)];                                                                 \
         vmm_walk_slot_t walk[walk_n];                                                                                  \
