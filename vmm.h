@@ -1581,13 +1581,15 @@ VMM_INLINE vmm_status_t vmm_table_take(const vmm_paging_t *p, const vmm_tables_t
 }
 
 /* The next table of a level, or null when none is left: which happens only in trees whose tables
- * share a table, where an edit in one place changes another that was counted already. */
+ * share a table, where an edit in one place changes another that was counted already. A callback that
+ * handed out a table in use broke the list: then what it names is no table, and the rest is lost. */
 VMM_INLINE uint8_t *vmm_reserve_pop(const vmm_paging_t *p, const vmm_tables_t *t, vmm_reserve_t *r, unsigned level,
                                     vmm_paddr_t *table)
 {
+    const uint64_t bytes = vmm_table_bytes(p, level);
     uint8_t *host = NULL;
-    if (r->left[level]) host = vmm_mem_host(t->memory, r->first[level], vmm_table_bytes(p, level));
-    if (!host) return NULL;
+    if (r->left[level]) host = vmm_mem_host(t->memory, r->first[level], bytes);
+    if (!host || r->first[level] & (bytes - 1)) return NULL;
     *table = r->first[level];
     r->first[level] = vmm_get(host, 8);
     r->left[level]--;

@@ -1442,6 +1442,29 @@ static void a_stretch_of_contiguous_groups_is_not_merged_wrongly(void **unused)
     world_close();
 }
 
+/* A root, one and the same frame for the three tables of level 0, and one of level 1. */
+static int take_the_same(void *user, uint64_t bytes, vmm_paddr_t *table)
+{
+    static const vmm_paddr_t frames[] = {0x1000, 0x2000, 0x2000, 0x2000, 0x3000};
+    unsigned *taken = (unsigned *)user;
+    (void)bytes;
+    *table = frames[(*taken)++ % 5];
+    return 0;
+}
+
+static void a_table_that_is_handed_out_twice_is_told_and_not_written_through(void **unused)
+{
+    static uint64_t few[0x8000 / 8];
+    const vmm_memory_t memory = {few, 0, sizeof few, {0, 0, 0}, 0};
+    unsigned taken = 0;
+    vmm_tables_t tables = {&memory, 0, 0, take_the_same, 0, &taken, 0, 0};
+    (void)unused;
+    assert_int_equal(sv39_create(&tables), VMM_OK);
+    /* The list of those that were taken runs through their first bytes, which the first one's leaves fill. */
+    assert_int_equal(sv39_map(&tables, 0, 0, 3 << 21, VMM_R | VMM_NO_HUGE), VMM_E_TABLE);
+    assert_int_equal(few[0x4000 / 8], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1450,6 +1473,7 @@ int main(void)
         cmocka_unit_test(create_needs_memory_and_a_good_table),
         cmocka_unit_test(a_table_out_of_ram_or_back_up_the_tree_is_told_before_anything_changes),
         cmocka_unit_test(a_root_that_is_not_ram_is_told_by_everything),
+        cmocka_unit_test(a_table_that_is_handed_out_twice_is_told_and_not_written_through),
         cmocka_unit_test(a_visitor_may_stop_the_visit),
         cmocka_unit_test(map_takes_the_largest_pages_that_alignment_and_length_allow),
         cmocka_unit_test(a_table_in_the_way_costs_only_its_own_entry_the_huge_page),
