@@ -2810,7 +2810,7 @@ VMM_INLINE void vmm_tlb_fill(vmm_ref_t u, unsigned access, const vmm_context_t *
         vmm_tlb_record(u, at)->t = *t;
         vmm_tlb_record(u, at)->when = u.state->clock;
     }
-    vmm_tlb_touch(u, at, true);
+    vmm_tlb_touch(u, at, !match); /* filled again, because a store set the dirty bit: no newer than it was */
 }
 
 VMM_INLINE void vmm_tlb_clear(vmm_ref_t u)

@@ -317,7 +317,7 @@ static vmm_status_t reference_access(vmm_vaddr_t va, unsigned access, unsigned s
     entry->space = space;
     entry->dirty = page->dirty[space];
     used(tlb, set_of(page), entry);
-    entry->filled = reference.now;
+    if (!marks) entry->filled = reference.now; /* else it was there: FIFO goes by when it came */
     return VMM_OK;
 }
 
