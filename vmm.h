@@ -88,9 +88,9 @@
  * Limits: entries are little-endian; tables lie in the RAM window; one thread uses an instance or a
  * machine at a time, several instances may share RAM, and NAME_ask and NAME_answered are any thread's.
  * Stage 1 alone of AArch64, EL1 and EL0, without LPA2; with translation off, accesses need not be aligned.
- * x86 without segmentation, nested paging, shadow stacks and linear-address masking; a fault of the stack segment is
- * told as #GP. ARMv7-A without long descriptors; its tables are walked and looked at, not edited. Part II runs
- * on RISC-V and generic formats. MIT licence; see LICENSE.
+ * x86 without nested paging, shadow stacks and linear-address masking; its MMU takes linear addresses and tells a fault
+ * of the stack segment as #GP, section 7 in front of it tells #SS. ARMv7-A without long descriptors; its tables are
+ * walked and looked at, not edited. Part II runs on RISC-V, x86 and generic formats. MIT licence; see LICENSE.
  */
 #ifndef VMM_H
 #define VMM_H
@@ -5756,7 +5756,7 @@ enum vmm_frame_flag {
 };
 
 /** The record of one frame. With the 9 bytes of the buddy and the age it is 30 bytes a frame; 32 with local
- *  replacement. */
+ *  replacement, and 4 more for each word that the policy asks for. */
 typedef struct vmm_frame {
     uint32_t next;     /**< Neighbours in the list of its policy, by frame number; VMM_NO_FRAME: none. */
     uint32_t previous; /**< The other one. */
@@ -5790,7 +5790,7 @@ typedef struct vmm_cpu {
 } vmm_cpu_t;
 
 /** A replacement policy: how a resident set chooses what to give up. All functions are told frame numbers. The set's
- *  lists, counters and the age of each frame (0 when it enters) are the policy's to use as it likes. */
+ *  lists and counters, the age and the words of each frame (0 when it enters) are the policy's to use as it likes. */
 typedef struct vmm_replacement {
     const char *name; /**< What people call it. */
     /** A page came into a frame. */
@@ -5804,7 +5804,12 @@ typedef struct vmm_replacement {
     void (*touch)(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame);
     /** Time passes: once for each options.tick faults, and by vmm_background. Null: not needed. */
     void (*tick)(vmm_machine_t *m, vmm_resident_t *set);
-    bool ghosts; /**< It remembers pages that left: memory for options.ghosts of them. */
+    bool ghosts;   /**< It remembers pages that left: memory for options.ghosts of them. */
+    uint8_t words; /**< How many words of 32 bits it has for each frame, and for each ghost. */
+    /** A frame whose page the policy wants to be without though frames are free, of those that vmm_frame_takeable
+     *  allows; it stays in its list until leave is called. VMM_NO_FRAME: none. Asked after each tick until there is
+     *  none, or VMM_LATEST frames are left. Null: it never wants that. */
+    uint32_t (*surplus)(vmm_machine_t *m, vmm_resident_t *set);
 } vmm_replacement_t;
 
 /** A list of frames, linked through their records. */
@@ -5821,7 +5826,7 @@ struct vmm_resident {
     uint32_t number;                     /**< 0: the machine's; else of the space whose set it is. */
     uint32_t hand;                       /**< A frame, where a policy keeps one. */
     uint32_t word[4];                    /**< A policy's own. */
-    uint32_t most;                       /**< Local replacement: most frames of this space; 0: no bound. */
+    uint32_t most;                       /**< Most frames that it may have; 0: no bound. */
 };
 
 /** A swap area: a device with slots of one page. */
@@ -5928,7 +5933,8 @@ typedef struct vmm_machine_options {
     uint32_t objects;                     /**< Most at a time; default 64. */
     uint32_t nodes;          /**< For the pages of objects, 16 a node; default: frames / 8 + 4 x objects. */
     uint32_t slots;          /**< Most of all swap areas together. */
-    uint32_t ghosts;         /**< Pages remembered after they left (2Q, ARC, S3-FIFO); default: frames. */
+    uint32_t ghosts;         /**< Pages remembered after they left (2Q, ARC, LIRS, S3-FIFO); default: frames. */
+    uint32_t window;         /**< Of the working set, uses; of page-fault frequency, the threshold; default 10000. */
     uint32_t watermark_min;  /**< Frames that only reclaim itself may use; default frames / 64, 4 at least. */
     uint32_t watermark_low;  /**< Below this vmm_background has work; default 5/4 of min. */
     uint32_t watermark_high; /**< It works up to this; default 3/2 of min. */
@@ -6005,6 +6011,7 @@ struct vmm_machine {
     uint64_t bytes;                  /**< Of the block. */
     uint64_t frame_offset;           /**< Of the frame records. */
     uint64_t age_offset;             /**< Of a byte a frame, the policy's. */
+    uint64_t word_offset;            /**< Of the words that the policy has for each frame. */
     uint64_t set_offset;             /**< Of two bytes a frame, its resident set; 0 without local replacement. */
     uint64_t slot_offset;            /**< Of the slots' records. */
     uint64_t ghost_offset;           /**< Of the policy's ghosts. */
@@ -6115,6 +6122,16 @@ VMM_INLINE void *vmm_machine_part(const vmm_machine_t *m, uint64_t offset)
     return (void *)((uintptr_t)m + (uintptr_t)offset);
 }
 
+#define VMM_OR(value, otherwise) ((value) ? (value) : (otherwise))
+
+/* Room in a block that is being laid out. */
+VMM_INLINE uint64_t vmm_plan(uint64_t *bytes, uint64_t more)
+{
+    const uint64_t at = *bytes;
+    *bytes += (more + 63) & ~UINT64_C(63);
+    return at;
+}
+
 VMM_INLINE void *vmm_pool_at(const vmm_machine_t *m, const vmm_pool_t *pool, uint32_t number)
 {
     VMM_ASSERT(number >= 1 && number <= pool->count);
@@ -6159,6 +6176,15 @@ VMM_INLINE uint8_t *vmm_age_of(const vmm_machine_t *m, uint32_t frame)
     return (uint8_t *)vmm_machine_part(m, m->age_offset) + frame;
 }
 
+/** The words that a replacement policy has for a frame, as many as it asked for.
+ *  @param m      the machine
+ *  @param frame  its number
+ *  @return where they lie. O(1). */
+VMM_INLINE uint32_t *vmm_words_of(const vmm_machine_t *m, uint32_t frame)
+{
+    return (uint32_t *)vmm_machine_part(m, m->word_offset) + (size_t)frame * m->options.replacement->words;
+}
+
 /** @cond internal */
 VMM_INLINE uint16_t *vmm_set_of(const vmm_machine_t *m, uint32_t frame)
 {
@@ -6178,11 +6204,56 @@ VMM_INLINE vmm_slot_t *vmm_slot_at(const vmm_machine_t *m, uint32_t slot)
 }
 
 /** @cond internal */
-VMM_INLINE uint32_t *vmm_ghosts_of(const vmm_machine_t *m, const vmm_resident_t *set)
+enum {
+    VMM_GHOST_HEAD = 8, /* words of the two lists, and of a slot but for the policy's own: see section 13 */
+    VMM_GHOST_WORDS = 3
+};
+
+/* Slots of a set's table, for so many ghosts and one more while a page comes for another; a third are free. */
+VMM_INLINE uint32_t vmm_ghost_slots(uint32_t ghosts)
 {
-    return (uint32_t *)vmm_machine_part(m, m->ghost_offset) + (size_t)set->number * m->options.ghosts * 4;
+    const uint64_t slots = ghosts ? ghosts + UINT64_C(3) + ghosts / 3 : 0;
+    return slots < 0x3fffffff ? (uint32_t)slots : 0x3fffffff;
 }
 
+/* Words of a set's ghosts. */
+VMM_INLINE uint64_t vmm_ghost_room(const vmm_replacement_t *policy, uint32_t ghosts)
+{
+    if (!ghosts) return 0;
+    return VMM_GHOST_HEAD + (uint64_t)vmm_ghost_slots(ghosts) * (VMM_GHOST_WORDS + (uint32_t)policy->words);
+}
+
+VMM_INLINE uint32_t *vmm_ghosts_of(const vmm_machine_t *m, const vmm_resident_t *set)
+{
+    const uint64_t room = vmm_ghost_room(m->options.replacement, m->options.ghosts);
+    return (uint32_t *)vmm_machine_part(m, m->ghost_offset + set->number * room * 4);
+}
+
+/* Lays out what replacement needs: records of frames, and what the policy keeps of them, with its options' defaults.
+ * `sets`: how many sets there may be. */
+VMM_INLINE void vmm_plan_frames(vmm_machine_t *m, uint64_t frames, uint64_t sets)
+{
+    vmm_machine_options_t *o = &m->options;
+    const vmm_replacement_t *policy = o->replacement;
+    o->ghosts = policy->ghosts ? VMM_OR(o->ghosts, (uint32_t)frames) : 0;
+    o->window = VMM_OR(o->window, 10000);
+    m->frame_count = (uint32_t)frames;
+    m->bytes = (sizeof *m + 63) & ~(size_t)63;
+    m->frame_offset = vmm_plan(&m->bytes, frames * sizeof(vmm_frame_t));
+    m->age_offset = vmm_plan(&m->bytes, frames);
+    m->word_offset = vmm_plan(&m->bytes, frames * 4 * policy->words);
+    m->ghost_offset = vmm_plan(&m->bytes, sets * vmm_ghost_room(policy, o->ghosts) * 4);
+}
+
+VMM_INLINE void vmm_resident_init(vmm_resident_t *set, const vmm_replacement_t *policy, uint32_t number)
+{
+    uint32_t i;
+    VMM_SET(set, 0, sizeof *set);
+    set->policy = policy;
+    set->number = number;
+    set->hand = VMM_NO_FRAME;
+    for (i = 0; i < VMM_RESIDENT_LISTS; i++) set->list[i].first = set->list[i].last = VMM_NO_FRAME;
+}
 /** @endcond */
 
 /** A space by its number. The record of one that has ended holds another number, or 0.
@@ -7549,14 +7620,23 @@ VMM_INLINE vmm_resident_t *vmm_resident_of(vmm_machine_t *m, uint32_t frame)
     return space ? &vmm_space_at(m, space)->resident : &m->resident;
 }
 
+/* The policy is told of a page that came, with nothing kept of the one before. */
+VMM_INLINE void vmm_resident_begin(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    uint32_t *word = vmm_words_of(m, frame);
+    unsigned left = m->options.replacement->words;
+    *vmm_age_of(m, frame) = 0;
+    for (; left > 0; left--) *word++ = 0;
+    set->policy->enter(m, set, frame);
+}
+
 /* A page that came into a frame can be taken from now on. */
 VMM_INLINE void vmm_resident_enter(vmm_machine_t *m, const vmm_space_t *s, uint32_t frame)
 {
     vmm_resident_t *set;
     if (m->set_offset) *vmm_set_of(m, frame) = (uint16_t)(s ? s->number : 0);
-    *vmm_age_of(m, frame) = 0;
     set = vmm_resident_of(m, frame);
-    set->policy->enter(m, set, frame);
+    vmm_resident_begin(m, set, frame);
 }
 
 VMM_INLINE void vmm_resident_leave(vmm_machine_t *m, uint32_t frame)
@@ -7747,7 +7827,12 @@ VMM_OUTLINE bool vmm_frame_referenced(vmm_machine_t *m, uint32_t frame)
     const vmm_paging_t *p = m->paging;
     vmm_frame_t *f = vmm_frame_at(m, frame);
     bool referenced = (f->flags & VMM_FRAME_REFERENCED) != 0;
-    vmm_place_t at = vmm_places(m, frame);
+    vmm_place_t at;
+    if (!f->mappings) {
+        f->flags &= (uint8_t)~VMM_FRAME_REFERENCED;
+        return referenced;
+    }
+    at = vmm_places(m, frame);
     while (p->accessed && vmm_places_next(m, &at)) {
         if (!(at.pte & p->valid) || !vmm_pte_grants(p, at.pte, p->accessed)) continue;
         if (at.level && referenced) continue; /* the mark is for others to find */
@@ -7768,9 +7853,11 @@ VMM_OUTLINE bool vmm_frame_referenced(vmm_machine_t *m, uint32_t frame)
 VMM_OUTLINE bool vmm_frame_dirty(vmm_machine_t *m, uint32_t frame)
 {
     const vmm_frame_t *f = vmm_frame_at(m, frame);
-    vmm_place_t at = vmm_places(m, frame);
+    vmm_place_t at;
     if (f->flags & VMM_FRAME_DIRTY) return true;
     if (vmm_frame_kind(f) == VMM_FRAME_ANON && !(f->flags & (VMM_FRAME_SWAP | VMM_FRAME_LAZY))) return true;
+    if (!f->mappings) return false;
+    at = vmm_places(m, frame);
     while (vmm_places_next(m, &at))
         if ((at.pte & m->paging->valid) && vmm_pte_is_dirty(m->paging, at.pte)) return true;
     return false;
@@ -8156,13 +8243,17 @@ VMM_OUTLINE vmm_status_t vmm_object_close(vmm_machine_t *m, uint32_t object)
  *  |---|---|---|---|---|
  *  | fifo | O(1) | O(1) | | |
  *  | clock, clock_set | O(1) | O(1) amortised, O(n) | O(entered since the last) | |
+ *  | enhanced | O(1) | O(n) | | |
  *  | lru | O(1) | O(1) amortised, O(n) | | |
- *  | nru, aging, lfu | O(1) | O(n) | O(n) | |
+ *  | mru | O(1) | O(1) | O(n) | |
+ *  | nru, aging, lfu, mfu | O(1) | O(n) | O(n) | |
  *  | random | O(1) | O(n) | | |
  *  | wsclock | O(1) | O(n) | O(n) | |
+ *  | working_set, pff | O(1) | O(1) amortised, O(n) | O(what is surplus) | |
  *  | two_lists | O(1) | O(1) amortised, O(n) | | |
  *  | 2q | O(1) | O(1) amortised, O(n) | | of A1in |
  *  | arc | O(1) | O(1) amortised, O(n) | O(entered since the last) | of both lists |
+ *  | lirs | O(1) | O(1) amortised, O(n) | | of HIR pages |
  *  | sieve | O(1) | O(1) amortised, O(n) | O(entered since the last) | |
  *  | s3fifo | O(1) | O(1) amortised, O(n) | O(n / 10) | of the small queue |
  *
@@ -8205,6 +8296,17 @@ VMM_INLINE void vmm_list_link(vmm_machine_t *m, vmm_list_t *list, unsigned numbe
 }
 /** @endcond */
 
+/** Counts the frames of a set, in all of its lists.
+ *  @param set the resident set.
+ *  @return how many. O(VMM_RESIDENT_LISTS). */
+VMM_INLINE uint32_t vmm_resident_count(const vmm_resident_t *set)
+{
+    uint32_t count = 0;
+    unsigned i;
+    for (i = 0; i < VMM_RESIDENT_LISTS; i++) count += set->list[i].count;
+    return count;
+}
+
 /** Puts a frame that is in no list at the front of one: where our policies have the newest.
  *  @param m the machine. @param set the resident set. @param number which of its lists, below VMM_RESIDENT_LISTS.
  *  @param frame its number. O(1). */
@@ -8239,13 +8341,25 @@ VMM_OUTLINE void vmm_list_remove(vmm_machine_t *m, vmm_resident_t *set, uint32_t
     f->previous = f->next = VMM_NO_FRAME;
 }
 
-/** Puts a frame at the front of a list, out of the one that it is in.
+/** Puts a frame at the front of a list, out of the one that it is in, which may be the same.
  *  @param m the machine. @param set the resident set. @param number which of its lists, below VMM_RESIDENT_LISTS.
  *  @param frame its number. O(1). */
 VMM_INLINE void vmm_list_move(vmm_machine_t *m, vmm_resident_t *set, unsigned number, uint32_t frame)
 {
-    vmm_list_remove(m, set, frame);
-    vmm_list_push(m, set, number, frame);
+    vmm_frame_t *f = vmm_frame_at(m, frame);
+    vmm_list_t *list = &set->list[number];
+    if (vmm_list_of(m, frame) != number) {
+        vmm_list_remove(m, set, frame);
+        vmm_list_push(m, set, number, frame);
+    } else if (f->previous != VMM_NO_FRAME) {
+        vmm_frame_at(m, f->previous)->next = f->next;
+        if (f->next == VMM_NO_FRAME) list->last = f->previous;
+        else vmm_frame_at(m, f->next)->previous = f->previous;
+        vmm_frame_at(m, list->first)->previous = frame;
+        f->previous = VMM_NO_FRAME;
+        f->next = list->first;
+        list->first = frame;
+    }
 }
 
 /** Finds the first takeable frame of a list, from the back.
@@ -8281,6 +8395,14 @@ VMM_INLINE void vmm_policy_mark(vmm_machine_t *m, vmm_resident_t *set, uint32_t 
 {
     (void)set;
     vmm_frame_at(m, frame)->flags |= VMM_FRAME_REFERENCED;
+}
+
+/* Looks at a reference bit and leaves it as it was. */
+VMM_INLINE bool vmm_policy_peek(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    const bool used = vmm_frame_referenced(m, frame);
+    if (used) vmm_policy_mark(m, set, frame);
+    return used;
 }
 
 /* Fresh pages have age 1, and word[3] of their set counts them. */
@@ -8328,18 +8450,15 @@ VMM_OUTLINE void vmm_fresh_leave(vmm_machine_t *m, vmm_resident_t *set, uint32_t
 
 /* -- ghosts -- */
 
-/* Two lists of pages that left, the newest first, in one hash table with linear probing. Of the 4 words a ghost:
+/* Two lists of pages that left, the newest first, in one hash table with linear probing. Words:
  *     0..5   first, last, count of list 0, then of list 1; slots are numbered from 1, 0 is none
  *     6, 7   the key of the page that is expected, and enum vmm_expected
- *     8..    slots of three words: key; next; previous << 2 | list << 1 | 1. All three are 0 in a free one.
- * Slots are a third more than ghosts, so a table of some size is at most three quarters full.
+ *     8..    slots: key; next; previous << 2 | list << 1 | 1; the policy's words of the frame. All 0 in a free one.
+ * Slots are a third more than ghosts, so the table is at most three quarters full. A page that leaves becomes a ghost
+ * before it is known that the one that comes is none any more: there is room for one ghost more than options.ghosts
+ * until that page has entered.
  * The key is 32 bits wide. Pages of one owner always differ; pages of two owners are taken for one another when their
  * numbers are a certain distance apart, which for few owners is longer than what they have. The cost: a wrong guess. */
-enum {
-    VMM_GHOST_HEAD = 8,
-    VMM_GHOST_WORDS = 3
-};
-
 enum vmm_expected {
     VMM_EXPECTED_NONE = 0,
     VMM_EXPECTED_TOLD,
@@ -8351,19 +8470,20 @@ enum vmm_expected {
 typedef struct vmm_ghosts {
     uint32_t *head;
     uint32_t *slot;
+    uint32_t words; /* of a slot */
     uint32_t slots; /* 0: no memory for any ghost */
-    uint32_t most;
+    uint32_t most;  /* how many there are when no page is about to come */
 } vmm_ghosts_t;
 
 VMM_INLINE vmm_ghosts_t vmm_ghosts_open(const vmm_machine_t *m, const vmm_resident_t *set)
 {
-    const uint64_t ghosts = m->options.ghosts;
-    const uint64_t fit = ghosts < 4 ? 0 : (4 * ghosts - VMM_GHOST_HEAD) / VMM_GHOST_WORDS;
+    const uint32_t ghosts = m->options.ghosts;
     vmm_ghosts_t g;
     g.head = vmm_ghosts_of(m, set);
     g.slot = g.head + VMM_GHOST_HEAD;
-    g.slots = fit < 0x3fffffff ? (uint32_t)fit : 0x3fffffff;
-    g.most = g.slots == 0 ? 0 : ghosts < g.slots ? (uint32_t)ghosts : g.slots - 1;
+    g.words = VMM_GHOST_WORDS + (uint32_t)set->policy->words;
+    g.slots = vmm_ghost_slots(ghosts);
+    g.most = ghosts < g.slots ? ghosts : g.slots - 1;
     return g;
 }
 
@@ -8374,7 +8494,7 @@ VMM_INLINE uint32_t vmm_ghost_key(uint32_t owner, uint32_t index)
 
 VMM_INLINE uint32_t *vmm_ghost_at(const vmm_ghosts_t *g, uint32_t slot)
 {
-    return g->slot + (size_t)(slot - 1) * VMM_GHOST_WORDS;
+    return g->slot + (size_t)(slot - 1) * g->words;
 }
 
 VMM_INLINE uint32_t vmm_ghost_home(const vmm_ghosts_t *g, uint32_t key)
@@ -8433,15 +8553,21 @@ VMM_OUTLINE void vmm_ghost_erase(const vmm_ghosts_t *g, uint32_t slot)
         home = vmm_ghost_home(g, own[0]);
         if ((at >= home ? at - home : at + g->slots - home) < (at >= hole ? at - hole : at + g->slots - hole)) continue;
         vmm_ghost_relink(g, at, hole, hole);
-        VMM_COPY(vmm_ghost_at(g, hole), own, VMM_GHOST_WORDS * sizeof *own);
+        VMM_COPY(vmm_ghost_at(g, hole), own, g->words * sizeof *own);
         hole = at;
     }
-    VMM_SET(vmm_ghost_at(g, hole), 0, VMM_GHOST_WORDS * sizeof(uint32_t));
+    VMM_SET(vmm_ghost_at(g, hole), 0, g->words * sizeof(uint32_t));
 }
 
 VMM_INLINE void vmm_ghost_drop(const vmm_ghosts_t *g, unsigned list)
 {
     if (vmm_ghost_count(g, list)) vmm_ghost_erase(g, g->head[3 * list + 1]);
+}
+
+/* A page has come: ghosts that are too many are forgotten, the oldest first. */
+VMM_INLINE void vmm_ghosts_settle(const vmm_ghosts_t *g)
+{
+    while (vmm_ghost_count(g, 0) + vmm_ghost_count(g, 1) > g->most) vmm_ghost_drop(g, vmm_ghost_count(g, 0) ? 0 : 1);
 }
 
 /* Remembers the page in a frame as the newest of a list. The oldest of that list makes room, or of the other. */
@@ -8454,7 +8580,7 @@ VMM_OUTLINE void vmm_ghost_push(const vmm_machine_t *m, const vmm_resident_t *se
     key = vmm_ghost_key(owner, index);
     slot = vmm_ghost_find(&g, key);
     if (slot) vmm_ghost_erase(&g, slot);
-    if (vmm_ghost_count(&g, 0) + vmm_ghost_count(&g, 1) == g.most)
+    if (vmm_ghost_count(&g, 0) + vmm_ghost_count(&g, 1) > g.most)
         vmm_ghost_drop(&g, vmm_ghost_count(&g, list) ? list : 1 - list);
     slot = vmm_ghost_home(&g, key);
     while (vmm_ghost_at(&g, slot)[2]) slot = vmm_ghost_after(&g, slot);
@@ -8463,6 +8589,7 @@ VMM_OUTLINE void vmm_ghost_push(const vmm_machine_t *m, const vmm_resident_t *se
     own[0] = key;
     own[1] = head[0];
     own[2] = list << 1 | 1;
+    VMM_COPY(own + VMM_GHOST_WORDS, vmm_words_of(m, frame), set->policy->words * sizeof *own);
     if (head[0]) vmm_ghost_at(&g, head[0])[2] |= slot << 2;
     else head[1] = slot;
     head[0] = slot;
@@ -8517,7 +8644,7 @@ VMM_OUTLINE uint32_t vmm_fifo_victim(vmm_machine_t *m, vmm_resident_t *set)
  *  Belady, Nelson, Shedler, "An anomaly in space-time characteristics of certain programs running in a paging
  *  machine", 1969. A fault O(1), a victim O(1). */
 static const vmm_replacement_t vmm_replace_fifo VMM_UNUSED = {
-    "FIFO", vmm_fifo_enter, vmm_list_remove, vmm_fifo_victim, 0, 0, false};
+    "FIFO", vmm_fifo_enter, vmm_list_remove, vmm_fifo_victim, 0, 0, false, 0, 0};
 
 /* -- clock -- */
 
@@ -8558,15 +8685,73 @@ VMM_OUTLINE uint32_t vmm_clock_victim(vmm_machine_t *m, vmm_resident_t *set)
  *  Corbato, "A paging experiment with the Multics system", 1969; Tanenbaum and Bos, "Modern Operating Systems", 4th
  *  edition, 2014, sections 3.4.4 and 3.4.5. A fault O(1), a victim O(1) amortised and O(n) at worst, one turn. */
 static const vmm_replacement_t vmm_replace_clock VMM_UNUSED = {
-    "clock", vmm_clock_enter, vmm_fresh_leave, vmm_clock_victim, vmm_clock_touch, vmm_fresh_tick, false};
+    "clock", vmm_clock_enter, vmm_fresh_leave, vmm_clock_victim, vmm_clock_touch, vmm_fresh_tick, false, 0, 0};
 
 /** Clock by the other convention: the bit of a page that enters is set, as by the access that brought it. Sources as
  *  for vmm_replace_clock; Silberschatz, Galvin, Gagne, "Operating System Concepts", 10th edition, 2018, section 10.4.5.
  *  A fault O(1), a victim O(1) amortised and O(n) at worst. */
 static const vmm_replacement_t vmm_replace_clock_set VMM_UNUSED = {
-    "clock, bit set", vmm_clock_set_enter, vmm_list_remove, vmm_clock_victim, vmm_clock_touch, 0, false};
+    "clock, bit set", vmm_clock_set_enter, vmm_list_remove, vmm_clock_victim, vmm_clock_touch, 0, false, 0, 0};
 
-/* -- least recently used -- */
+/* -- enhanced second chance -- */
+
+/** @cond internal */
+/* Turns the ring until a frame stands at the hand. */
+VMM_INLINE void vmm_clock_turn(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    while (set->list[0].last != frame) vmm_list_move(m, set, 0, set->list[0].last);
+}
+
+/* The first page from the hand on that is neither referenced nor dirty; bits stay as they are. */
+VMM_INLINE uint32_t vmm_enhanced_clean(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint32_t frame = set->list[0].last;
+    for (; frame != VMM_NO_FRAME; frame = vmm_frame_at(m, frame)->previous)
+        if (vmm_frame_takeable(m, frame) && !vmm_frame_dirty(m, frame) && !vmm_policy_peek(m, set, frame)) break;
+    return frame;
+}
+
+/* The first page from the hand on that is not referenced; the bits of those before it are cleared. */
+VMM_INLINE uint32_t vmm_enhanced_dirty(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint32_t frame = set->list[0].last;
+    for (; frame != VMM_NO_FRAME; frame = vmm_frame_at(m, frame)->previous)
+        if (vmm_frame_takeable(m, frame) && !vmm_frame_referenced(m, frame)) break;
+    return frame;
+}
+
+VMM_OUTLINE uint32_t vmm_enhanced_victim(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint32_t frame = VMM_NO_FRAME;
+    unsigned turns;
+    for (turns = 0; turns < 2 && frame == VMM_NO_FRAME; turns++) {
+        frame = vmm_enhanced_clean(m, set);
+        if (frame == VMM_NO_FRAME) frame = vmm_enhanced_dirty(m, set);
+    }
+    if (frame == VMM_NO_FRAME) frame = vmm_list_oldest(m, set, 0); /* other processors set bits meanwhile */
+    if (frame != VMM_NO_FRAME) vmm_clock_turn(m, set, frame);
+    return frame;
+}
+/** @endcond */
+
+/** Enhanced second chance: a clock that looks at the classes of NRU. A first turn takes the first page that is neither
+ *  referenced nor dirty and changes no bit; if there is none, a second one takes the first that is not referenced,
+ *  and clears the reference bits that it passes; if there is none either, both come again. The hand stops behind the
+ *  page taken. A page that enters is referenced.
+ *  The classes: Silberschatz, Galvin, Gagne, "Operating System Concepts", 10th edition, 2018, section 10.4.5.3; the
+ *  turns: Stallings, "Operating Systems: Internals and Design Principles", section 8.2, clock policy with use and
+ *  modify bit. A fault O(1), a victim O(n), four turns at worst. */
+static const vmm_replacement_t vmm_replace_enhanced VMM_UNUSED = {"enhanced second chance",
+                                                                  vmm_clock_set_enter,
+                                                                  vmm_list_remove,
+                                                                  vmm_enhanced_victim,
+                                                                  vmm_clock_touch,
+                                                                  0,
+                                                                  false,
+                                                                  0,
+                                                                  0};
+
+/* -- least recently used, most recently used -- */
 
 /** @cond internal */
 VMM_OUTLINE void vmm_lru_touch(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
@@ -8587,19 +8772,37 @@ VMM_OUTLINE uint32_t vmm_lru_victim(vmm_machine_t *m, vmm_resident_t *set)
  *  Mattson, Gecsei, Slutz, Traiger, "Evaluation techniques for storage hierarchies", 1970. A fault O(1), a touch O(1),
  *  a victim O(1) amortised and O(n) at worst. */
 static const vmm_replacement_t vmm_replace_lru VMM_UNUSED = {
-    "LRU", vmm_fifo_enter, vmm_list_remove, vmm_lru_victim, vmm_lru_touch, 0, false};
-
-/* -- not recently used, aging, least frequently used -- */
+    "LRU", vmm_fifo_enter, vmm_list_remove, vmm_lru_victim, vmm_lru_touch, 0, false, 0, 0};
 
 /** @cond internal */
-/* Looks at a reference bit and leaves it as it was. */
-VMM_INLINE bool vmm_policy_peek(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+VMM_OUTLINE uint32_t vmm_mru_victim(vmm_machine_t *m, vmm_resident_t *set)
 {
-    const bool used = vmm_frame_referenced(m, frame);
-    if (used) vmm_policy_mark(m, set, frame);
-    return used;
+    uint32_t frame = set->list[0].first;
+    while (frame != VMM_NO_FRAME && !vmm_frame_takeable(m, frame)) frame = vmm_frame_at(m, frame)->next;
+    return frame;
 }
 
+VMM_OUTLINE void vmm_mru_tick(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint32_t left = set->list[0].count, frame = set->list[0].last;
+    for (; left > 0; left--) {
+        const uint32_t previous = vmm_frame_at(m, frame)->previous;
+        if (vmm_frame_referenced(m, frame)) vmm_list_move(m, set, 0, frame);
+        frame = previous;
+    }
+}
+/** @endcond */
+
+/** MRU: the page that was used last. For programs that go round and round more pages than there are frames: those that
+ *  stay are there when their turn comes. Uses that only accessed bits tell are noticed by a tick.
+ *  Chou and DeWitt, "An evaluation of buffer management strategies for relational database systems", 1985. A fault
+ *  O(1), a touch O(1), a victim O(1), a tick O(n). */
+static const vmm_replacement_t vmm_replace_mru VMM_UNUSED = {
+    "MRU", vmm_fifo_enter, vmm_list_remove, vmm_mru_victim, vmm_lru_touch, vmm_mru_tick, false, 0, 0};
+
+/* -- not recently used, aging, least and most frequently used -- */
+
+/** @cond internal */
 VMM_OUTLINE uint32_t vmm_nru_victim(vmm_machine_t *m, vmm_resident_t *set)
 {
     uint32_t frame = set->list[0].last, best = VMM_NO_FRAME;
@@ -8651,29 +8854,42 @@ VMM_INLINE void vmm_age_count(const vmm_machine_t *m, uint32_t frame, unsigned m
     if (*age < most) ++*age;
 }
 
+/* A page's word counts its uses. */
 VMM_OUTLINE void vmm_lfu_touch(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
 {
+    uint32_t *count = vmm_words_of(m, frame);
     (void)set;
-    vmm_age_count(m, frame, 255);
+    if (*count < UINT32_MAX) ++*count;
 }
 
 VMM_OUTLINE void vmm_lfu_tick(vmm_machine_t *m, vmm_resident_t *set)
 {
     uint32_t frame = set->list[0].first;
     for (; frame != VMM_NO_FRAME; frame = vmm_frame_at(m, frame)->next)
-        if (vmm_frame_referenced(m, frame)) vmm_age_count(m, frame, 255);
+        if (vmm_frame_referenced(m, frame)) vmm_lfu_touch(m, set, frame);
+}
+
+/* `bits`: all 1 turns the order of counts round. */
+VMM_INLINE uint32_t vmm_count_lowest(vmm_machine_t *m, const vmm_resident_t *set, uint32_t bits)
+{
+    uint32_t frame = set->list[0].last, best = VMM_NO_FRAME, lowest = UINT32_MAX;
+    for (; frame != VMM_NO_FRAME && lowest > 0; frame = vmm_frame_at(m, frame)->previous) {
+        const uint32_t count = *vmm_words_of(m, frame) ^ bits;
+        if ((best != VMM_NO_FRAME && count >= lowest) || !vmm_frame_takeable(m, frame)) continue;
+        lowest = count;
+        best = frame;
+    }
+    return best;
 }
 
 VMM_OUTLINE uint32_t vmm_lfu_victim(vmm_machine_t *m, vmm_resident_t *set)
 {
-    uint32_t frame = set->list[0].last, best = VMM_NO_FRAME;
-    unsigned lowest = 256;
-    for (; frame != VMM_NO_FRAME && lowest > 0; frame = vmm_frame_at(m, frame)->previous) {
-        if (*vmm_age_of(m, frame) >= lowest || !vmm_frame_takeable(m, frame)) continue;
-        lowest = *vmm_age_of(m, frame);
-        best = frame;
-    }
-    return best;
+    return vmm_count_lowest(m, set, 0);
+}
+
+VMM_OUTLINE uint32_t vmm_mfu_victim(vmm_machine_t *m, vmm_resident_t *set)
+{
+    return vmm_count_lowest(m, set, UINT32_MAX);
 }
 /** @endcond */
 
@@ -8682,7 +8898,7 @@ VMM_OUTLINE uint32_t vmm_lfu_victim(vmm_machine_t *m, vmm_resident_t *set)
  *  Tanenbaum and Bos, "Modern Operating Systems", 4th edition, 2014, section 3.4.2 (which takes any of the class).
  *  A fault O(1), a victim O(n), a tick O(n). */
 static const vmm_replacement_t vmm_replace_nru VMM_UNUSED = {
-    "NRU", vmm_clock_set_enter, vmm_list_remove, vmm_nru_victim, vmm_clock_touch, vmm_nru_tick, false};
+    "NRU", vmm_clock_set_enter, vmm_list_remove, vmm_nru_victim, vmm_clock_touch, vmm_nru_tick, false, 0, 0};
 
 /** Aging: a register of 8 bits for each page, into which each tick shifts its reference bit from above; the lowest
  *  register goes, the page that came first among equals. A use since the last tick weighs more than the whole register,
@@ -8690,14 +8906,19 @@ static const vmm_replacement_t vmm_replace_nru VMM_UNUSED = {
  *  Tanenbaum and Bos, "Modern Operating Systems", 4th edition, 2014, section 3.4.7. A fault O(1), a victim O(n), a tick
  *  O(n). */
 static const vmm_replacement_t vmm_replace_aging VMM_UNUSED = {
-    "aging", vmm_clock_set_enter, vmm_list_remove, vmm_aging_victim, vmm_clock_touch, vmm_aging_tick, false};
+    "aging", vmm_clock_set_enter, vmm_list_remove, vmm_aging_victim, vmm_clock_touch, vmm_aging_tick, false, 0, 0};
 
 /** LFU: the page used least often since it came, the one that came first among equals. touch counts one use, a tick one
- *  for each page whose accessed bit is set; counters stop at 255.
+ *  for each page whose accessed bit is set; counters are 32 bits wide and stop at their end.
  *  Silberschatz, Galvin, Gagne, "Operating System Concepts", 10th edition, 2018, section 10.4.6. A fault O(1), a victim
  *  O(n), a tick O(n). */
 static const vmm_replacement_t vmm_replace_lfu VMM_UNUSED = {
-    "LFU", vmm_fifo_enter, vmm_list_remove, vmm_lfu_victim, vmm_lfu_touch, vmm_lfu_tick, false};
+    "LFU", vmm_fifo_enter, vmm_list_remove, vmm_lfu_victim, vmm_lfu_touch, vmm_lfu_tick, false, 1, 0};
+
+/** MFU: the page used most often since it came, the one that came first among equals: one used seldom may only have
+ *  come just now. Counters and source as for vmm_replace_lfu. A fault O(1), a victim O(n), a tick O(n). */
+static const vmm_replacement_t vmm_replace_mfu VMM_UNUSED = {
+    "MFU", vmm_fifo_enter, vmm_list_remove, vmm_mfu_victim, vmm_lfu_touch, vmm_lfu_tick, false, 1, 0};
 
 /* -- random -- */
 
@@ -8722,7 +8943,7 @@ VMM_OUTLINE uint32_t vmm_random_victim(vmm_machine_t *m, vmm_resident_t *set)
  *  Belady, "A study of replacement algorithms for a virtual-storage computer", 1966. A fault O(1), a victim O(n): it
  *  walks to its choice. */
 static const vmm_replacement_t vmm_replace_random VMM_UNUSED = {
-    "random", vmm_fifo_enter, vmm_list_remove, vmm_random_victim, 0, 0, false};
+    "random", vmm_fifo_enter, vmm_list_remove, vmm_random_victim, 0, 0, false, 0, 0};
 
 /* -- working-set clock -- */
 
@@ -8760,7 +8981,7 @@ VMM_OUTLINE uint32_t vmm_wsclock_victim(vmm_machine_t *m, vmm_resident_t *set)
         }
         vmm_list_move(m, set, 0, frame);
     }
-    while (best != VMM_NO_FRAME && set->list[0].last != best) vmm_list_move(m, set, 0, set->list[0].last);
+    if (best != VMM_NO_FRAME) vmm_clock_turn(m, set, best);
     return best;
 }
 /** @endcond */
@@ -8773,7 +8994,100 @@ VMM_OUTLINE uint32_t vmm_wsclock_victim(vmm_machine_t *m, vmm_resident_t *set)
  *  Carr and Hennessy, "WSClock: a simple and effective algorithm for virtual memory management", 1981. A fault O(1), a
  *  victim O(n) at worst, one turn; a tick O(n). */
 static const vmm_replacement_t vmm_replace_wsclock VMM_UNUSED = {
-    "WSClock", vmm_wsclock_enter, vmm_list_remove, vmm_wsclock_victim, vmm_clock_touch, vmm_wsclock_tick, false};
+    "WSClock", vmm_wsclock_enter, vmm_list_remove, vmm_wsclock_victim, vmm_clock_touch, vmm_wsclock_tick, false, 0, 0};
+
+/* -- working set, page-fault frequency -- */
+
+/** @cond internal */
+/* A clock runs in word[0]: of uses, or of faults. A page's word is the time of its last use; list 0 has that order. */
+VMM_INLINE void vmm_timed_use(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    *vmm_words_of(m, frame) = set->word[0];
+    vmm_list_move(m, set, 0, frame);
+}
+
+/* The oldest takeable page whose last use is so long ago. Those used since the last look count as used now. */
+VMM_OUTLINE uint32_t vmm_timed_oldest(vmm_machine_t *m, vmm_resident_t *set, uint32_t age)
+{
+    uint32_t left = set->list[0].count, frame = set->list[0].last;
+    for (; left > 0 && set->word[0] - *vmm_words_of(m, frame) >= age; left--) {
+        const uint32_t previous = vmm_frame_at(m, frame)->previous;
+        if (vmm_frame_takeable(m, frame)) {
+            if (!vmm_frame_referenced(m, frame)) return frame;
+            vmm_timed_use(m, set, frame);
+        }
+        frame = previous;
+    }
+    return VMM_NO_FRAME;
+}
+
+VMM_OUTLINE uint32_t vmm_timed_victim(vmm_machine_t *m, vmm_resident_t *set)
+{
+    const uint32_t frame = vmm_timed_oldest(m, set, 0);
+    return frame != VMM_NO_FRAME ? frame : vmm_list_oldest(m, set, 0);
+}
+
+VMM_OUTLINE void vmm_working_set_touch(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    set->word[0]++;
+    vmm_timed_use(m, set, frame);
+}
+
+VMM_OUTLINE uint32_t vmm_working_set_surplus(vmm_machine_t *m, vmm_resident_t *set)
+{
+    return vmm_timed_oldest(m, set, m->options.window);
+}
+
+/* word[1] counts uses since the last fault. Pages that were not used for more than word[2] faults are surplus: 1 after
+ * a fault that came late enough, and a number that none can have reached otherwise. */
+VMM_OUTLINE void vmm_pff_enter(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    set->word[0]++;
+    set->word[2] = set->word[1] + UINT64_C(1) >= m->options.window ? 1 : set->word[2] + 1;
+    set->word[1] = 0;
+    vmm_timed_use(m, set, frame);
+}
+
+VMM_OUTLINE void vmm_pff_touch(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    if (set->word[1] < UINT32_MAX) set->word[1]++;
+    vmm_timed_use(m, set, frame);
+}
+
+VMM_OUTLINE uint32_t vmm_pff_surplus(vmm_machine_t *m, vmm_resident_t *set)
+{
+    return vmm_timed_oldest(m, set, set->word[2] + 1);
+}
+/** @endcond */
+
+/** Working set: a page that is not among those of the last options.window uses leaves, though frames are free. Time is
+ *  uses: what touch tells, and the use that brings a page. When frames run out before, the page whose last use is
+ *  longest ago goes, as in LRU.
+ *
+ *  Told of every use, and asked for the surplus after each, the set is the paper's W(t, window), and so are its faults.
+ *  In a machine it is asked at ticks. Uses that only accessed bits tell are noticed when a page would leave, and count
+ *  as made then; time stands still where neither faults nor touches come.
+ *  Denning, "The working set model for program behavior", 1968. A fault O(1), a touch O(1), a victim and a surplus page
+ *  O(1) amortised and O(n) at worst. */
+static const vmm_replacement_t vmm_replace_working_set VMM_UNUSED = {"working set",
+                                                                     vmm_working_set_touch,
+                                                                     vmm_list_remove,
+                                                                     vmm_timed_victim,
+                                                                     vmm_working_set_touch,
+                                                                     0,
+                                                                     false,
+                                                                     1,
+                                                                     vmm_working_set_surplus};
+
+/** Page-fault frequency: a fault that comes options.window uses after the last one, or later, shows that there are
+ *  enough frames: pages that were not used since the last fault leave. After one that comes sooner the set grows by the
+ *  page that came. When frames run out before, the page whose last use is longest ago goes. Time, accessed bits and the
+ *  machine as for vmm_replace_working_set.
+ *  Chu and Opderbeck, "The page fault frequency replacement algorithm", 1972. A fault O(1), a touch O(1), a victim and
+ *  a surplus page O(1) amortised and O(n) at worst. */
+static const vmm_replacement_t vmm_replace_pff VMM_UNUSED = {
+    "page-fault frequency", vmm_pff_enter, vmm_list_remove, vmm_timed_victim, vmm_pff_touch, 0, false, 1,
+    vmm_pff_surplus};
 
 /* -- two lists -- */
 
@@ -8841,7 +9155,7 @@ VMM_OUTLINE uint32_t vmm_two_lists_victim(vmm_machine_t *m, vmm_resident_t *set)
  *  Gorman, "Understanding the Linux Virtual Memory Manager", 2004, chapter 10; the lists of equal length are those of
  *  later kernels with little memory. A fault O(1), a touch O(1), a victim O(1) amortised and O(n) at worst. */
 static const vmm_replacement_t vmm_replace_two_lists VMM_UNUSED = {
-    "two lists", vmm_wsclock_enter, vmm_list_remove, vmm_two_lists_victim, vmm_two_lists_touch, 0, false};
+    "two lists", vmm_wsclock_enter, vmm_list_remove, vmm_two_lists_victim, vmm_two_lists_touch, 0, false, 0, 0};
 
 /* -- 2Q -- */
 
@@ -8870,6 +9184,7 @@ VMM_OUTLINE void vmm_2q_enter(vmm_machine_t *m, vmm_resident_t *set, uint32_t fr
     while (vmm_ghost_count(&g, 0) > vmm_policy_share(set, 2)) vmm_ghost_drop(&g, 0);
     slot = vmm_ghost_of(m, &g, frame);
     if (slot) vmm_ghost_erase(&g, slot);
+    vmm_ghosts_settle(&g);
     vmm_list_push(m, set, missed ? VMM_2Q_MAIN : VMM_2Q_IN, frame);
 }
 
@@ -8901,7 +9216,7 @@ VMM_OUTLINE void vmm_2q_touch(vmm_machine_t *m, vmm_resident_t *set, uint32_t fr
  *  Johnson and Shasha, "2Q: a low overhead high performance buffer management replacement algorithm", 1994. A fault
  *  O(1) expected, a touch O(1), a victim O(1) amortised and O(n) at worst. */
 static const vmm_replacement_t vmm_replace_2q VMM_UNUSED = {
-    "2Q", vmm_2q_enter, vmm_2q_leave, vmm_2q_victim, vmm_2q_touch, 0, true};
+    "2Q", vmm_2q_enter, vmm_2q_leave, vmm_2q_victim, vmm_2q_touch, 0, true, 0, 0};
 
 /* -- ARC -- */
 
@@ -8949,6 +9264,7 @@ VMM_OUTLINE void vmm_arc_enter(vmm_machine_t *m, vmm_resident_t *set, uint32_t f
            set->list[0].count + vmm_ghost_count(&g, 0) + set->list[1].count + vmm_ghost_count(&g, 1) >
                (uint64_t)2 * most)
         vmm_ghost_drop(&g, 1);
+    vmm_ghosts_settle(&g);
 }
 
 VMM_OUTLINE void vmm_arc_leave(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
@@ -8996,7 +9312,127 @@ VMM_OUTLINE uint32_t vmm_arc_victim(vmm_machine_t *m, vmm_resident_t *set)
  *  Megiddo and Modha, "ARC: a self-tuning, low overhead replacement cache", 2003. A fault O(1) expected, a touch O(1),
  *  a victim O(1) amortised and O(n) at worst. */
 static const vmm_replacement_t vmm_replace_arc VMM_UNUSED = {
-    "ARC", vmm_arc_enter, vmm_arc_leave, vmm_arc_victim, vmm_arc_touch, vmm_fresh_tick, true};
+    "ARC", vmm_arc_enter, vmm_arc_leave, vmm_arc_victim, vmm_arc_touch, vmm_fresh_tick, true, 0, 0};
+
+/* -- LIRS -- */
+
+/** @cond internal */
+/* Words of a page: the time of its last use; its ghost keeps them. List 0 holds the LIR pages by that time, list 1 is
+ * Q. The stack S is not laid out: what was used after the oldest LIR page is in S, so it need not be pruned; ghosts
+ * that are no longer in it are the first to be forgotten. The clock of uses is word[2] and word[3], low half first. */
+enum {
+    VMM_LIRS_LOW = 0,
+    VMM_LIRS_HIGH = 1
+};
+
+VMM_INLINE uint64_t vmm_lirs_time(const uint32_t *word)
+{
+    return word[0] | (uint64_t)word[1] << 32;
+}
+
+VMM_INLINE bool vmm_lirs_in_stack(const vmm_machine_t *m, const vmm_resident_t *set, const uint32_t *word)
+{
+    const uint32_t oldest = set->list[VMM_LIRS_LOW].last;
+    return oldest != VMM_NO_FRAME && vmm_lirs_time(word) > vmm_lirs_time(vmm_words_of(m, oldest));
+}
+
+/* Most LIR pages: all frames but a hundredth. */
+VMM_INLINE uint32_t vmm_lirs_most(const vmm_resident_t *set)
+{
+    const uint32_t all = set->word[1] ? set->word[1] : set->most;
+    if (!all) return UINT32_MAX; /* not known before the first victim */
+    return all < 200 ? all - 1 : all - all / 100;
+}
+
+/* A page is used now, and goes to a list. */
+VMM_INLINE void vmm_lirs_use(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame, unsigned list)
+{
+    uint32_t *word = vmm_words_of(m, frame);
+    if (++set->word[2] == 0) set->word[3]++;
+    word[0] = set->word[2];
+    word[1] = set->word[3];
+    vmm_list_move(m, set, list, frame);
+}
+
+/* While there are too many LIR pages, the oldest becomes the newest of Q. */
+VMM_INLINE void vmm_lirs_trim(vmm_machine_t *m, vmm_resident_t *set)
+{
+    const uint32_t most = vmm_lirs_most(set);
+    uint32_t looks = set->list[VMM_LIRS_LOW].count;
+    while (set->list[VMM_LIRS_LOW].count > most) {
+        const uint32_t frame = set->list[VMM_LIRS_LOW].last;
+        if (looks > 0 && vmm_frame_referenced(m, frame)) {
+            looks--;
+            vmm_lirs_use(m, set, frame, VMM_LIRS_LOW);
+        } else {
+            vmm_list_move(m, set, VMM_LIRS_HIGH, frame);
+        }
+    }
+}
+
+VMM_OUTLINE void vmm_lirs_touch(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    if (vmm_list_of(m, frame) == VMM_LIRS_LOW) {
+        vmm_lirs_use(m, set, frame, VMM_LIRS_LOW);
+    } else if (vmm_lirs_in_stack(m, set, vmm_words_of(m, frame))) {
+        vmm_lirs_use(m, set, frame, VMM_LIRS_LOW);
+        vmm_lirs_trim(m, set);
+    } else {
+        vmm_lirs_use(m, set, frame, VMM_LIRS_HIGH);
+    }
+}
+
+VMM_OUTLINE void vmm_lirs_enter(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    const vmm_ghosts_t g = vmm_ghosts_open(m, set);
+    const uint32_t slot = vmm_ghost_of(m, &g, frame);
+    bool low = set->list[VMM_LIRS_LOW].count < vmm_lirs_most(set);
+    if (slot) {
+        low = low || vmm_lirs_in_stack(m, set, vmm_ghost_at(&g, slot) + VMM_GHOST_WORDS);
+        vmm_ghost_erase(&g, slot);
+    }
+    vmm_ghosts_settle(&g);
+    vmm_lirs_use(m, set, frame, low ? VMM_LIRS_LOW : VMM_LIRS_HIGH);
+    vmm_lirs_trim(m, set);
+}
+
+VMM_OUTLINE void vmm_lirs_leave(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    const bool high = vmm_list_of(m, frame) == VMM_LIRS_HIGH;
+    vmm_ghost_leave(m, set, high && vmm_lirs_in_stack(m, set, vmm_words_of(m, frame)) ? 0 : 2, frame);
+}
+
+VMM_OUTLINE uint32_t vmm_lirs_victim(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint64_t left;
+    uint32_t frame = VMM_NO_FRAME;
+    vmm_policy_full(set);
+    vmm_lirs_trim(m, set);
+    for (left = (uint64_t)2 * set->word[1]; left > 0; left--) {
+        frame = vmm_list_oldest(m, set, VMM_LIRS_HIGH);
+        if (frame == VMM_NO_FRAME || !vmm_frame_referenced(m, frame)) break;
+        vmm_lirs_touch(m, set, frame);
+    }
+    if (frame == VMM_NO_FRAME) frame = vmm_list_oldest(m, set, VMM_LIRS_LOW);
+    set->hand = frame;
+    return frame;
+}
+/** @endcond */
+
+/** LIRS: by the number of other pages that were used between a page's last two uses. Pages of a low number (LIR) have
+ *  all frames but a hundredth, one at least, and stay; the others (HIR) go through a FIFO, Q, of the rest. The stack S
+ *  holds all pages that were used after the LIR page used longest ago. A HIR page that is used, or missed, while it is
+ *  in S becomes LIR; the oldest LIR page goes to the end of Q for it. The first pages are LIR, until those frames are
+ *  full.
+ *
+ *  HIR pages of S that left are ghosts; the paper bounds their number by nothing, options.ghosts does: then the one
+ *  used longest ago is forgotten. The number of frames is what the set held when a victim was last asked for, before
+ *  that its bound (`most`). With accessed bits, pages found used at the end of Q, or when they should cease to be LIR,
+ *  count as used then.
+ *  Jiang and Zhang, "LIRS: an efficient low inter-reference recency set replacement policy to improve buffer cache
+ *  performance", 2002. A fault O(1) expected, a touch O(1) amortised, a victim O(1) amortised and O(n) at worst. */
+static const vmm_replacement_t vmm_replace_lirs VMM_UNUSED = {
+    "LIRS", vmm_lirs_enter, vmm_lirs_leave, vmm_lirs_victim, vmm_lirs_touch, 0, true, 2, 0};
 
 /* -- SIEVE -- */
 
@@ -9027,7 +9463,7 @@ VMM_OUTLINE void vmm_sieve_leave(vmm_machine_t *m, vmm_resident_t *set, uint32_t
  *  Zhang, Yang, Yue, Vigfusson, Rashmi, "SIEVE is simpler than LRU: an efficient turn-key eviction algorithm for web
  *  caches", 2024. A fault O(1), a touch O(1), a victim O(1) amortised and O(n) at worst. */
 static const vmm_replacement_t vmm_replace_sieve VMM_UNUSED = {
-    "SIEVE", vmm_clock_enter, vmm_sieve_leave, vmm_sieve_victim, vmm_clock_touch, vmm_fresh_tick, false};
+    "SIEVE", vmm_clock_enter, vmm_sieve_leave, vmm_sieve_victim, vmm_clock_touch, vmm_fresh_tick, false, 0, 0};
 
 /* -- S3-FIFO -- */
 
@@ -9043,6 +9479,7 @@ VMM_OUTLINE void vmm_s3fifo_enter(vmm_machine_t *m, vmm_resident_t *set, uint32_
     const vmm_ghosts_t g = vmm_ghosts_open(m, set);
     const uint32_t slot = vmm_ghost_of(m, &g, frame);
     if (slot) vmm_ghost_erase(&g, slot);
+    vmm_ghosts_settle(&g);
     *vmm_age_of(m, frame) = 0;
     vmm_list_push(m, set, slot ? VMM_S3_MAIN : VMM_S3_SMALL, frame);
 }
@@ -9105,13 +9542,151 @@ VMM_OUTLINE uint32_t vmm_s3fifo_victim(vmm_machine_t *m, vmm_resident_t *set)
 
 /** S3-FIFO: a small queue of a tenth of the frames, a main queue, and ghosts of what left the small one, as many as the
  *  main queue has frames. A page used twice while it is in the small queue goes on to the main queue, one missed while
- *  it is a ghost enters there; in the main queue up to three uses give as many more rounds. The number of frames is
- *  what the set held when a victim was last asked for. With accessed bits, a tick counts one use for each page of the
- *  small queue whose bit is set, and each look at the end of a queue one more.
+ *  it is a ghost enters there; in the main queue up to three uses give as many more rounds. One page leaves for one
+ *  that comes: the paper's eviction from the small queue evicts from the main queue too when a page goes on to it. The
+ *  number of frames is what the set held when a victim was last asked for. With accessed bits, a tick counts one use
+ *  for each page of the small queue whose bit is set, and each look at the end of a queue one more.
  *  Yang, Zhang, Qiu, Yue, Rashmi, "FIFO queues are all you need for cache eviction", 2023. A fault O(1) expected, a
  *  touch O(1), a victim O(1) amortised and O(n) at worst, a tick O(n / 10). */
 static const vmm_replacement_t vmm_replace_s3fifo VMM_UNUSED = {
-    "S3-FIFO", vmm_s3fifo_enter, vmm_s3fifo_leave, vmm_s3fifo_victim, vmm_s3fifo_touch, vmm_s3fifo_tick, true};
+    "S3-FIFO", vmm_s3fifo_enter, vmm_s3fifo_leave, vmm_s3fifo_victim, vmm_s3fifo_touch, vmm_s3fifo_tick, true, 0, 0};
+
+/* -- records alone -- */
+
+/** @cond internal */
+VMM_INLINE vmm_status_t vmm_records_check(uint32_t frames, const vmm_replacement_t *policy)
+{
+    if (!policy || !policy->enter || !policy->leave || !policy->victim) return VMM_E_ARGUMENT;
+    return frames == 0 || frames >> 31 ? VMM_E_RANGE : VMM_OK;
+}
+
+VMM_INLINE void vmm_records_plan(vmm_machine_t *m, uint32_t frames, uint32_t ghosts, const vmm_replacement_t *policy)
+{
+    VMM_SET(m, 0, sizeof *m);
+    m->options.replacement = policy;
+    m->options.ghosts = ghosts;
+    vmm_plan_frames(m, frames, 1);
+}
+/** @endcond */
+
+/** How many bytes vmm_records_create needs.
+ *  @param frames how many. @param ghosts pages remembered after they left; 0: as many as frames. @param policy who
+ *  chooses.
+ *  @return bytes, or 0 when it would refuse them. O(1). */
+VMM_OUTLINE uint64_t vmm_records_bytes(uint32_t frames, uint32_t ghosts, const vmm_replacement_t *policy)
+{
+    vmm_machine_t m;
+    if (vmm_records_check(frames, policy)) return 0;
+    vmm_records_plan(&m, frames, ghosts, policy);
+    return m.bytes;
+}
+
+/** Makes a machine that is nothing but records of frames and one resident set: a policy without a space, a table or RAM
+ *  around it, for simulators and traces. The caller says which page comes into which frame; the vmm_records_ functions
+ *  and what looks at frames and lists are all that may be called on it. There is no pointer to itself in the block: a
+ *  copy of it goes on by itself.
+ *
+ *      vmm_records_create(block, sizeof block, 64, 0, &vmm_replace_lru, &m);
+ *      // each use: of a page in a frame ...
+ *      vmm_records_touch(m, frame, write);
+ *      // ... or of one that is in none; frames that hold no page are handed out by the caller, then
+ *      frame = vmm_records_victim(m, process, page);
+ *      vmm_records_leave(m, frame);
+ *      vmm_records_enter(m, frame, process, page, write);
+ *
+ *  @param block    memory, aligned to 8; its first bytes are the machine
+ *  @param bytes    its size, at least vmm_records_bytes of the same
+ *  @param frames   how many; the set's bound (resident.most) too
+ *  @param ghosts   pages remembered after they left, by policies that do; 0: as many as frames
+ *  @param policy   who chooses; stays the caller's
+ *  @param machine  receives the machine. options.window and the set's word[0] (the state of random choices) may be set
+ *                  before the first page enters
+ *  @return VMM_OK; VMM_E_ARGUMENT when a pointer is null, a function of the policy is missing, or the block is too
+ *  small; VMM_E_ALIGN; VMM_E_RANGE for no frame or 2^31 and more. O(bytes). */
+VMM_OUTLINE vmm_status_t vmm_records_create(void *block, uint64_t bytes, uint32_t frames, uint32_t ghosts,
+                                            const vmm_replacement_t *policy, vmm_machine_t **machine)
+{
+    vmm_machine_t *m = (vmm_machine_t *)block;
+    const vmm_status_t status = vmm_records_check(frames, policy);
+    if (!block || !machine || bytes > SIZE_MAX) return VMM_E_ARGUMENT;
+    if (status) return status;
+    if ((uintptr_t)block & 7) return VMM_E_ALIGN;
+    if (bytes < vmm_records_bytes(frames, ghosts, policy)) return VMM_E_ARGUMENT;
+    vmm_records_plan(m, frames, ghosts, policy);
+    VMM_SET(vmm_machine_part(m, sizeof *m), 0, (size_t)(m->bytes - sizeof *m));
+    m->paging = &vmm_sv39; /* no page is mapped: only that there is a format matters */
+    m->slot_count = 1;     /* every page could be written somewhere */
+    vmm_resident_init(&m->resident, policy, 0);
+    m->resident.most = frames;
+    *machine = m;
+    return VMM_OK;
+}
+
+/** Asks which frame has to give up its page for one that comes. It still holds it: vmm_records_leave is the caller's,
+ *  who may look at the page before.
+ *  @param m the machine. @param owner whose page will come, and @param index its number: policies with ghosts choose by
+ *  it.
+ *  @return its number; VMM_NO_FRAME: no page is in any. Complexity: as the policy's. */
+VMM_INLINE uint32_t vmm_records_victim(vmm_machine_t *m, uint32_t owner, uint32_t index)
+{
+    vmm_resident_expect(m, &m->resident, owner, index);
+    return m->resident.policy->victim(m, &m->resident);
+}
+
+/** The page in a frame leaves it.
+ *  @param m the machine. @param frame its number; it holds a page. Complexity: as the policy's. */
+VMM_INLINE void vmm_records_leave(vmm_machine_t *m, uint32_t frame)
+{
+    m->resident.policy->leave(m, &m->resident, frame);
+    vmm_frame_at(m, frame)->kind = VMM_FRAME_FREE;
+}
+
+/** A page comes into a frame, by its first use: that is not told again by vmm_records_touch.
+ *  @param m the machine. @param frame its number; it holds no page. @param owner whose page, and @param index its
+ *  number. @param write whether the use is a write. Complexity: as the policy's. */
+VMM_INLINE void vmm_records_enter(vmm_machine_t *m, uint32_t frame, uint32_t owner, uint32_t index, bool write)
+{
+    vmm_frame_t *f = vmm_frame_at(m, frame);
+    VMM_ASSERT(f->kind == VMM_FRAME_FREE);
+    f->kind = VMM_FRAME_FIXED; /* the reverse map knows no entry of it */
+    f->flags = write ? VMM_FRAME_DIRTY : 0;
+    f->owner = owner;
+    f->index = index;
+    vmm_resident_begin(m, &m->resident, frame);
+}
+
+/** The page in a frame is used.
+ *  @param m the machine. @param frame its number; it holds a page. @param write whether the use is a write.
+ *  Complexity: as the policy's. */
+VMM_INLINE void vmm_records_touch(vmm_machine_t *m, uint32_t frame, bool write)
+{
+    vmm_frame_at(m, frame)->flags |= (uint8_t)(write ? VMM_FRAME_DIRTY : 0);
+    if (m->resident.policy->touch) m->resident.policy->touch(m, &m->resident, frame);
+}
+
+/** Time passes.
+ *  @param m the machine. Complexity: as the policy's. */
+VMM_INLINE void vmm_records_tick(vmm_machine_t *m)
+{
+    if (m->resident.policy->tick) m->resident.policy->tick(m, &m->resident);
+}
+
+/** Asks for a frame whose page the policy wants to be without now (working set, page-fault frequency). It still holds
+ *  it: vmm_records_leave is the caller's. To have what the papers define, ask after each use until there is none.
+ *  @param m the machine.
+ *  @return its number; VMM_NO_FRAME: none. Complexity: as the policy's. */
+VMM_INLINE uint32_t vmm_records_surplus(vmm_machine_t *m)
+{
+    return m->resident.policy->surplus ? m->resident.policy->surplus(m, &m->resident) : VMM_NO_FRAME;
+}
+
+/** Tells whether a page was written since it came.
+ *  @param m the machine. @param frame its number; it holds a page.
+ *  @return whether it was. O(1). */
+VMM_INLINE bool vmm_records_dirty(const vmm_machine_t *m, uint32_t frame)
+{
+    return (vmm_frame_at(m, frame)->flags & VMM_FRAME_DIRTY) != 0;
+}
 
 /* -- swap -- */
 
@@ -9337,13 +9912,22 @@ VMM_OUTLINE vmm_status_t vmm_evict(vmm_machine_t *m, uint32_t frame)
     return status;
 }
 
-/* Takes frames of one set from their pages until so many are free. Returns how many it got. A page that cannot go
- * enters its set anew. */
+/* Takes a frame that the policy named from its page. A page that cannot go enters its set anew. */
+VMM_INLINE bool vmm_reclaim_frame(vmm_machine_t *m, vmm_resident_t *set, uint32_t frame)
+{
+    if (vmm_evict(m, frame) == VMM_OK) return true;
+    if (vmm_frame_at(m, frame)->kind >> 4) {
+        set->policy->leave(m, set, frame);
+        set->policy->enter(m, set, frame);
+    }
+    return false;
+}
+
+/* Takes frames of one set from their pages until so many are free. Returns how many it got. */
 VMM_OUTLINE uint32_t vmm_reclaim_set(vmm_machine_t *m, vmm_resident_t *set, uint32_t wanted)
 {
     const bool nested = m->reclaiming;
-    uint32_t got = 0, tries = 16, i;
-    for (i = 0; i < VMM_RESIDENT_LISTS; i++) tries += set->list[i].count;
+    uint32_t got = 0, tries = 16 + vmm_resident_count(set);
     if (nested) return 0;
     m->reclaiming = true;
     while (got < wanted && tries--) {
@@ -9353,15 +9937,24 @@ VMM_OUTLINE uint32_t vmm_reclaim_set(vmm_machine_t *m, vmm_resident_t *set, uint
             continue;
         }
         if (frame == VMM_NO_FRAME) break;
-        if (vmm_evict(m, frame) == VMM_OK) {
-            got++;
-        } else if (vmm_frame_at(m, frame)->kind >> 4) {
-            set->policy->leave(m, set, frame);
-            set->policy->enter(m, set, frame);
-        }
+        got += vmm_reclaim_frame(m, set, frame);
     }
     m->reclaiming = false;
     return got;
+}
+
+/* Takes the frames that the policy wants to be without, but leaves so many that an instruction has all of its pages. */
+VMM_OUTLINE void vmm_reclaim_surplus(vmm_machine_t *m, vmm_resident_t *set)
+{
+    uint32_t left = vmm_resident_count(set);
+    if (!set->policy->surplus || m->reclaiming) return;
+    m->reclaiming = true;
+    for (; left > VMM_LATEST; left--) {
+        const uint32_t frame = set->policy->surplus(m, set);
+        if (frame == VMM_NO_FRAME) break;
+        (void)vmm_reclaim_frame(m, set, frame);
+    }
+    m->reclaiming = false;
 }
 
 /* The same over all sets: with local replacement the largest one gives first. */
@@ -9385,19 +9978,26 @@ VMM_OUTLINE uint32_t vmm_reclaim(vmm_machine_t *m, uint32_t wanted)
     return got;
 }
 
-VMM_INLINE void vmm_policy_tick(vmm_machine_t *m)
+VMM_INLINE void vmm_policy_tick_set(vmm_machine_t *m, vmm_resident_t *set)
+{
+    if (set->policy->tick) set->policy->tick(m, set);
+    vmm_reclaim_surplus(m, set);
+}
+
+VMM_OUTLINE void vmm_policy_tick(vmm_machine_t *m)
 {
     uint32_t number;
-    if (m->resident.policy->tick) m->resident.policy->tick(m, &m->resident);
+    vmm_policy_tick_set(m, &m->resident);
     for (number = 1; m->set_offset && number <= m->spaces.fresh; number++) {
         vmm_space_t *s = vmm_space_at(m, number);
-        if (s->number == number && s->resident.policy->tick) s->resident.policy->tick(m, &s->resident);
+        if (s->number == number) vmm_policy_tick_set(m, &s->resident);
     }
 }
 /** @endcond */
 
-/** Reclaim in the background: gives the policy its tick, and takes frames from their pages until watermark_high are
- *  free. An operating system calls it when it is idle, from a timer, or when options.lack told it to.
+/** Reclaim in the background: gives the policy its tick, takes the frames that it wants to be without, and then frames
+ *  from their pages until watermark_high are free. An operating system calls it when it is idle, from a timer, or when
+ *  options.lack told it to.
  *  @param m  the machine
  *  @return frames taken. O(frames taken x their mappings), and what the policy needs. */
 VMM_OUTLINE uint32_t vmm_background(vmm_machine_t *m)
@@ -9511,9 +10111,7 @@ VMM_OUTLINE void vmm_frames_low(vmm_machine_t *m)
  * killed. */
 VMM_OUTLINE uint32_t vmm_frame_take_slowly(vmm_machine_t *m, vmm_space_t *s, unsigned kind)
 {
-    if (s && s->resident.most &&
-        s->resident.list[0].count + s->resident.list[1].count + s->resident.list[2].count + s->resident.list[3].count >=
-            s->resident.most)
+    if (s && s->resident.most && vmm_resident_count(&s->resident) >= s->resident.most)
         (void)vmm_reclaim_set(m, &s->resident, 1);
     if (m->frames.free_frames <= m->options.watermark_low && m->frames.free_frames > m->options.watermark_min)
         vmm_frames_low(m);
@@ -11890,16 +12488,6 @@ VMM_OUTLINE vmm_status_t vmm_unpin(vmm_machine_t *m, vmm_paddr_t paddr)
 /* -- machine -- */
 
 /** @cond internal */
-#define VMM_OR(value, otherwise) ((value) ? (value) : (otherwise))
-
-/* Room in a block that is being laid out. */
-VMM_INLINE uint64_t vmm_plan(uint64_t *bytes, uint64_t more)
-{
-    const uint64_t at = *bytes;
-    *bytes += (more + 63) & ~UINT64_C(63);
-    return at;
-}
-
 VMM_INLINE void vmm_plan_pool(vmm_pool_t *pool, uint64_t *bytes, size_t record, uint64_t count)
 {
     VMM_SET(pool, 0, sizeof *pool);
@@ -11913,7 +12501,7 @@ VMM_OUTLINE void vmm_machine_plan(vmm_machine_t *m, const vmm_machine_options_t 
 {
     vmm_machine_options_t *o = &m->options;
     const uint64_t frames = options->memory->size >> options->paging->page_shift;
-    uint64_t sets, least;
+    uint64_t least;
     VMM_SET(m, 0, sizeof *m);
     *o = *options;
     if (!o->replacement) o->replacement = &vmm_replace_two_lists;
@@ -11928,16 +12516,9 @@ VMM_OUTLINE void vmm_machine_plan(vmm_machine_t *m, const vmm_machine_options_t 
     o->watermark_low = VMM_OR(o->watermark_low, o->watermark_min + (o->watermark_min + 3) / 4);
     o->watermark_high = VMM_OR(o->watermark_high, o->watermark_min + (o->watermark_min + 1) / 2);
     o->tick = VMM_OR(o->tick, 64);
-    if (!o->replacement->ghosts) o->ghosts = 0;
-    else o->ghosts = VMM_OR(o->ghosts, (uint32_t)frames);
-    sets = o->local ? 1 + (uint64_t)o->spaces : 1;
-    m->frame_count = (uint32_t)frames;
-    m->bytes = (sizeof *m + 63) & ~(size_t)63;
-    m->frame_offset = vmm_plan(&m->bytes, frames * sizeof(vmm_frame_t));
-    m->age_offset = vmm_plan(&m->bytes, frames);
+    vmm_plan_frames(m, frames, o->local ? 1 + (uint64_t)o->spaces : 1);
     m->set_offset = o->local ? vmm_plan(&m->bytes, frames * 2) : 0;
     m->slot_offset = vmm_plan(&m->bytes, o->slots * (uint64_t)sizeof(vmm_slot_t));
-    m->ghost_offset = vmm_plan(&m->bytes, sets * o->ghosts * 16);
     for (m->merge_buckets = 16; o->merging && m->merge_buckets < frames / 2;) m->merge_buckets *= 2;
     m->merge_offset = o->merging ? vmm_plan(&m->bytes, (2 * (uint64_t)m->merge_buckets + frames) * 4) : 0;
     vmm_plan_pool(&m->spaces, &m->bytes, sizeof(vmm_space_t), o->spaces);
@@ -12004,15 +12585,6 @@ VMM_OUTLINE vmm_status_t vmm_kernel_build(vmm_machine_t *m)
     return status;
 }
 
-VMM_INLINE void vmm_resident_init(vmm_resident_t *set, const vmm_replacement_t *policy, uint32_t number)
-{
-    uint32_t i;
-    VMM_SET(set, 0, sizeof *set);
-    set->policy = policy;
-    set->number = number;
-    set->hand = VMM_NO_FRAME;
-    for (i = 0; i < VMM_RESIDENT_LISTS; i++) set->list[i].first = set->list[i].last = VMM_NO_FRAME;
-}
 /** @endcond */
 
 /** How many bytes the block of a machine takes, and the buddy's records behind it.
@@ -12106,7 +12678,9 @@ VMM_OUTLINE vmm_space_t *vmm_space_new(vmm_machine_t *m)
     s->number = number;
     s->brk_start = s->brk = m->layout.text;
     vmm_resident_init(&s->resident, m->options.replacement, number);
-    if (m->set_offset) VMM_SET(vmm_ghosts_of(m, &s->resident), 0, (size_t)m->options.ghosts * 16);
+    if (m->set_offset)
+        VMM_SET(vmm_ghosts_of(m, &s->resident), 0,
+                (size_t)vmm_ghost_room(m->options.replacement, m->options.ghosts) * 4);
     frame = vmm_table_need(m, s, top);
     if (frame == VMM_NO_FRAME) {
         s->number = 0;

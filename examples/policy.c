@@ -24,7 +24,7 @@ static uint32_t last_that_came(vmm_machine_t *m, vmm_resident_t *set)
 }
 
 static const vmm_replacement_t last_in_first_out = {
-    "last in, first out", came, vmm_list_remove, last_that_came, 0, 0, false};
+    "last in, first out", came, vmm_list_remove, last_that_came, 0, 0, false, 0, 0};
 
 /* -- a machine with a swap area in memory -- */
 

@@ -5,12 +5,15 @@
 
 #include "helper.h"
 
-#define FRAMES 64
+#define FRAMES 256
 #define GHOSTS 128
-#define PAGES 100
+#define MOST_GHOSTS 512
+#define PAGES 512
+#define SPAN 100 /* pages of most strings */
 #define LENGTH 400
-#define WRITES 0x80 /* a use that writes its page */
-#define TICK 16     /* uses between two ticks, of policies that have them */
+#define LONG 3000
+#define WRITES 0x8000 /* a use that writes its page */
+#define TICK 16       /* uses between two ticks, of policies that have them */
 
 enum {
     HIT = -2,
@@ -19,12 +22,13 @@ enum {
 
 /* -- a machine that is nothing but frame records -- */
 
-static uint64_t block[(sizeof(vmm_machine_t) + FRAMES * (sizeof(vmm_frame_t) + 1) + GHOSTS * 16) / 8 + 8];
-static vmm_machine_t *const m = (vmm_machine_t *)(void *)block;
-static vmm_resident_t *const set = &((vmm_machine_t *)(void *)block)->resident;
+static uint64_t block[(sizeof(vmm_machine_t) + FRAMES * (sizeof(vmm_frame_t) + 9) + MOST_GHOSTS * 28) / 8 + 50];
+static vmm_machine_t *m;
+static vmm_resident_t *set;
 static uint32_t frame_of[PAGES + 1]; /* VMM_NO_FRAME: the page is in none */
-static uint32_t frames;              /* how many may be used */
+static uint32_t frames;              /* how many there are */
 static int expecting;                /* the set is told what comes */
+static uint32_t window = 10000;      /* of the working set, and of page-fault frequency */
 
 /* A frame's page is used, and only its accessed bit tells. */
 static void used(uint32_t frame)
@@ -35,17 +39,10 @@ static void used(uint32_t frame)
 static void open_set(const vmm_replacement_t *policy, uint32_t use, uint32_t ghosts)
 {
     unsigned i;
-    memset(block, 0, sizeof block);
-    m->paging = &vmm_sv39;
-    m->frame_count = FRAMES;
-    m->slot_count = 1;
-    m->options.ghosts = ghosts;
-    m->frame_offset = sizeof *m;
-    m->ghost_offset = m->frame_offset + FRAMES * sizeof(vmm_frame_t);
-    m->age_offset = m->ghost_offset + GHOSTS * 16;
-    set->policy = policy;
-    set->hand = VMM_NO_FRAME;
-    for (i = 0; i < VMM_RESIDENT_LISTS; i++) set->list[i].first = set->list[i].last = VMM_NO_FRAME;
+    memset(block, 0xa5, sizeof block); /* what was there before is not read */
+    assert_int_equal(vmm_records_create(block, sizeof block, use, ghosts, policy, &m), VMM_OK);
+    set = &m->resident;
+    m->options.window = window;
     for (i = 0; i <= PAGES; i++) frame_of[i] = VMM_NO_FRAME;
     frames = use;
     expecting = 1;
@@ -53,23 +50,15 @@ static void open_set(const vmm_replacement_t *policy, uint32_t use, uint32_t gho
 
 static void leave(uint32_t frame)
 {
-    vmm_frame_t *f = vmm_frame_at(m, frame);
-    set->policy->leave(m, set, frame);
+    frame_of[vmm_frame_at(m, frame)->index] = VMM_NO_FRAME;
+    vmm_records_leave(m, frame);
     assert_int_equal(vmm_list_of(m, frame), VMM_RESIDENT_LISTS);
-    frame_of[f->index] = VMM_NO_FRAME;
-    f->kind = VMM_FRAME_FREE;
 }
 
-static void enter(uint32_t frame, uint32_t page)
+static void enter(uint32_t frame, uint32_t page, int write)
 {
-    vmm_frame_t *f = vmm_frame_at(m, frame);
-    f->kind = VMM_FRAME_FIXED; /* the reverse map knows no entry of it */
-    f->flags = 0;
-    f->owner = 1;
-    f->index = page;
-    *vmm_age_of(m, frame) = 0;
+    vmm_records_enter(m, frame, 1, page, write != 0);
     frame_of[page] = frame;
-    set->policy->enter(m, set, frame);
 }
 
 static int use(int reference)
@@ -78,20 +67,19 @@ static int use(int reference)
     uint32_t frame = frame_of[page];
     int outcome = FILLED;
     if (frame != VMM_NO_FRAME) {
-        if (set->policy->touch) set->policy->touch(m, set, frame);
+        vmm_records_touch(m, frame, (reference & WRITES) != 0);
         outcome = HIT;
     } else {
         for (frame = 0; frame < frames && vmm_frame_at(m, frame)->kind; frame++) {}
         if (frame == frames) {
-            if (expecting) vmm_resident_expect(m, set, 1, page);
-            frame = set->policy->victim(m, set);
+            frame = expecting ? vmm_records_victim(m, 1, page) : set->policy->victim(m, set);
             assert_true(frame < frames);
             outcome = (int)vmm_frame_at(m, frame)->index;
             leave(frame);
         }
-        enter(frame, page);
+        enter(frame, page, reference & WRITES);
     }
-    if (reference & WRITES) vmm_frame_at(m, frame)->flags |= VMM_FRAME_DIRTY;
+    while ((frame = vmm_records_surplus(m)) != VMM_NO_FRAME) leave(frame);
     return outcome;
 }
 
@@ -100,11 +88,11 @@ static void check_lists(void)
 {
     uint32_t held = 0, listed = 0, i;
     unsigned number;
-    for (i = 0; i < FRAMES; i++) held += vmm_frame_at(m, i)->kind != VMM_FRAME_FREE;
+    for (i = 0; i < frames; i++) held += vmm_frame_at(m, i)->kind != VMM_FRAME_FREE;
     for (number = 0; number < VMM_RESIDENT_LISTS; number++) {
         const vmm_list_t *list = &set->list[number];
         uint32_t previous = VMM_NO_FRAME, frame = list->first, count = 0;
-        for (; frame != VMM_NO_FRAME && count < FRAMES; frame = vmm_frame_at(m, frame)->next, count++) {
+        for (; frame != VMM_NO_FRAME && count < frames; frame = vmm_frame_at(m, frame)->next, count++) {
             assert_int_equal(vmm_list_of(m, frame), number);
             assert_int_equal(vmm_frame_at(m, frame)->previous, previous);
             previous = frame;
@@ -116,15 +104,16 @@ static void check_lists(void)
     assert_int_equal(held, listed);
     if (set->policy->tick == vmm_fresh_tick) {
         uint32_t fresh = 0;
-        for (i = 0; i < FRAMES; i++) fresh += vmm_frame_at(m, i)->kind && *vmm_age_of(m, i);
+        for (i = 0; i < frames; i++) fresh += vmm_frame_at(m, i)->kind && *vmm_age_of(m, i);
         assert_int_equal(set->word[3], fresh);
     }
 }
 
 static const vmm_replacement_t *const all[] = {
-    &vmm_replace_fifo,    &vmm_replace_clock,     &vmm_replace_clock_set, &vmm_replace_lru,   &vmm_replace_nru,
-    &vmm_replace_aging,   &vmm_replace_lfu,       &vmm_replace_random,    &vmm_replace_2q,    &vmm_replace_arc,
-    &vmm_replace_wsclock, &vmm_replace_two_lists, &vmm_replace_sieve,     &vmm_replace_s3fifo};
+    &vmm_replace_fifo,    &vmm_replace_clock,     &vmm_replace_clock_set,   &vmm_replace_lru,    &vmm_replace_nru,
+    &vmm_replace_aging,   &vmm_replace_lfu,       &vmm_replace_random,      &vmm_replace_2q,     &vmm_replace_arc,
+    &vmm_replace_wsclock, &vmm_replace_two_lists, &vmm_replace_sieve,       &vmm_replace_s3fifo, &vmm_replace_enhanced,
+    &vmm_replace_mru,     &vmm_replace_mfu,       &vmm_replace_working_set, &vmm_replace_pff,    &vmm_replace_lirs};
 #define POLICIES (sizeof all / sizeof *all)
 
 /* -- the textbooks' strings -- */
@@ -191,7 +180,7 @@ static void the_strings_of_the_textbooks_have_their_known_faults(void **state)
 /* -- the same policies from their papers, slow and plain -- */
 
 typedef struct {
-    int page[4 * PAGES], count; /* page[0] is the head */
+    int page[PAGES + 1], count; /* page[0] is the head */
 } row_t;
 
 static int row_find(const row_t *row, int page)
@@ -227,7 +216,7 @@ static int at_least_one(int n)
 /* The outcome of every use of a string goes to `outcome`. A tick comes before each use that is a multiple of TICK. */
 typedef void reference_t(const int *string, int count, int *outcome);
 
-static int paper_frames, paper_told;
+static int paper_frames, paper_told, paper_ghosts;
 
 /* A table of frames, as the textbooks draw it; `choose` finds the frame to give up. */
 typedef struct {
@@ -322,6 +311,37 @@ static int choose_register(void)
     return lowest(rank_register);
 }
 
+static int rank_often(const cell_t *c)
+{
+    return -c->times;
+}
+static int rank_recent(const cell_t *c)
+{
+    return -c->used;
+}
+static int choose_often(void)
+{
+    return lowest(rank_often);
+}
+static int choose_recent(void)
+{
+    return lowest(rank_recent);
+}
+
+/* Stallings' three steps: the classes are those of the pages as the hand comes to them. */
+static int choose_enhanced(void)
+{
+    int turn, i;
+    for (turn = 0;; turn++)
+        for (i = 0; i < paper_frames; i++) {
+            cell_t *c = &cell[hand];
+            const int mine = c->bit == 0 && c->dirty == turn % 2, chosen = hand;
+            if (turn % 2 && !mine) c->bit = 0;
+            hand = (hand + 1) % paper_frames;
+            if (mine) return chosen;
+        }
+}
+
 static int choose_clock(void)
 {
     int chosen;
@@ -375,6 +395,18 @@ static void paper_lru(const int *string, int count, int *outcome)
 static void paper_lfu(const int *string, int count, int *outcome)
 {
     table(string, count, outcome, 0, choose_times, NULL);
+}
+static void paper_mfu(const int *string, int count, int *outcome)
+{
+    table(string, count, outcome, 0, choose_often, NULL);
+}
+static void paper_mru(const int *string, int count, int *outcome)
+{
+    table(string, count, outcome, 0, choose_recent, NULL);
+}
+static void paper_enhanced(const int *string, int count, int *outcome)
+{
+    table(string, count, outcome, 1, choose_enhanced, NULL);
 }
 static void paper_clock(const int *string, int count, int *outcome)
 {
@@ -627,6 +659,140 @@ static void paper_two_lists(const int *string, int count, int *outcome)
     }
 }
 
+static int last_use[PAGES], resident[PAGES], residents;
+
+/* The page of those that are resident whose last use is longest ago. */
+static int longest_unused(void)
+{
+    int page, oldest = -1;
+    for (page = 0; page < PAGES; page++)
+        if (resident[page] && (oldest < 0 || last_use[page] < last_use[oldest])) oldest = page;
+    return oldest;
+}
+
+/* A use at time i. True: a fault. */
+static int timed_use(int x, int i, int *outcome)
+{
+    const int fault = !resident[x];
+    *outcome = fault ? FILLED : HIT;
+    if (fault && residents == paper_frames) {
+        *outcome = longest_unused();
+        resident[*outcome] = 0;
+        residents--;
+    }
+    residents += fault;
+    resident[x] = 1;
+    last_use[x] = i;
+    return fault;
+}
+
+/* Pages whose last use was before some time leave. */
+static void timed_leave(int before)
+{
+    int page;
+    for (page = 0; page < PAGES; page++)
+        if (resident[page] && last_use[page] < before) {
+            resident[page] = 0;
+            residents--;
+        }
+}
+
+/* Denning: W(t, T) is the set of pages used in (t - T, t]. */
+static void paper_working_set(const int *string, int count, int *outcome)
+{
+    int t;
+    memset(resident, 0, sizeof resident);
+    residents = 0;
+    for (t = 0; t < count; t++) {
+        timed_use(string[t] & ~WRITES, t, &outcome[t]);
+        timed_leave(t - (int)window + 1);
+    }
+}
+
+/* Chu and Opderbeck. */
+static void paper_pff(const int *string, int count, int *outcome)
+{
+    int t, last_fault = -1000000;
+    memset(resident, 0, sizeof resident);
+    residents = 0;
+    for (t = 0; t < count; t++) {
+        if (!timed_use(string[t] & ~WRITES, t, &outcome[t])) continue;
+        if (t - last_fault >= (int)window) timed_leave(last_fault);
+        last_fault = t;
+    }
+}
+
+enum {
+    UNKNOWN,
+    LIR,
+    HIR,
+    GONE /* HIR, not resident */
+};
+static row_t lirs_s, lirs_q;
+static int lirs_state[PAGES], lirs_low;
+
+/* The LIR page at the bottom of S goes to the end of Q. */
+static void lirs_demote(void)
+{
+    const int bottom = row_tail(&lirs_s);
+    assert_int_equal(lirs_state[bottom], LIR);
+    lirs_state[bottom] = HIR;
+    row_head(&lirs_q, bottom);
+    lirs_low--;
+}
+
+static void lirs_prune(void)
+{
+    while (lirs_s.count && lirs_state[lirs_s.page[lirs_s.count - 1]] != LIR) {
+        const int bottom = row_tail(&lirs_s);
+        if (lirs_state[bottom] == GONE) lirs_state[bottom] = UNKNOWN;
+    }
+}
+
+/* What the paper does not have: a page that is not resident and was used longest ago is forgotten for another. */
+static void lirs_forget(void)
+{
+    int i, gone = 0;
+    for (i = 0; i < lirs_s.count; i++) gone += lirs_state[lirs_s.page[i]] == GONE;
+    for (i = lirs_s.count - 1; gone > paper_ghosts; i--) {
+        if (lirs_state[lirs_s.page[i]] != GONE) continue;
+        lirs_state[lirs_s.page[i]] = UNKNOWN;
+        row_cut(&lirs_s, i);
+        gone--;
+    }
+}
+
+/* Jiang and Zhang, section 3.3. */
+static void paper_lirs(const int *string, int count, int *outcome)
+{
+    const int most_low = paper_frames - at_least_one(paper_frames / 100);
+    int i;
+    memset(lirs_state, 0, sizeof lirs_state);
+    lirs_s.count = lirs_q.count = lirs_low = 0;
+    for (i = 0; i < count; i++) {
+        const int x = string[i] & ~WRITES, in_s = row_find(&lirs_s, x) >= 0;
+        outcome[i] = lirs_state[x] == LIR || lirs_state[x] == HIR ? HIT : FILLED;
+        if (outcome[i] == FILLED && lirs_low + lirs_q.count == paper_frames) {
+            outcome[i] = row_tail(&lirs_q);
+            lirs_state[outcome[i]] = row_find(&lirs_s, outcome[i]) >= 0 ? GONE : UNKNOWN;
+        }
+        if (in_s) row_cut(&lirs_s, row_find(&lirs_s, x));
+        row_head(&lirs_s, x);
+        if (lirs_state[x] == HIR) row_cut(&lirs_q, row_find(&lirs_q, x));
+        if (lirs_state[x] != LIR) {
+            if (in_s || (outcome[i] != HIT && lirs_low < most_low)) {
+                lirs_state[x] = LIR;
+                if (++lirs_low > most_low) lirs_demote();
+            } else {
+                lirs_state[x] = HIR;
+                row_head(&lirs_q, x);
+            }
+        }
+        lirs_prune();
+        lirs_forget();
+    }
+}
+
 typedef struct {
     const vmm_replacement_t *policy;
     reference_t *paper;
@@ -647,33 +813,40 @@ static const pair_t pairs[] = {
     {&vmm_replace_s3fifo, paper_s3fifo, 0},
     {&vmm_replace_wsclock, paper_wsclock, 1},
     {&vmm_replace_two_lists, paper_two_lists, 0},
+    {&vmm_replace_enhanced, paper_enhanced, 0},
+    {&vmm_replace_mfu, paper_mfu, 0},
+    {&vmm_replace_mru, paper_mru, 0},
+    {&vmm_replace_working_set, paper_working_set, 0},
+    {&vmm_replace_pff, paper_pff, 0},
+    {&vmm_replace_lirs, paper_lirs, 0},
 };
 
-/* Uses of some pages as programs make them: anywhere, mostly few, in loops, and a scan now and then. */
-static void make_string(int *string, uint64_t *seed)
+/* Uses of some of `most` pages as programs make them: anywhere, mostly few, in loops, and a scan now and then. */
+static void make_string(int *string, int count, uint64_t most, uint64_t *seed)
 {
-    const uint64_t span = 4 + helper_random(seed) % (PAGES / 2), kind = helper_random(seed) % 4;
+    const uint64_t span = 4 + helper_random(seed) % (most / 2), kind = helper_random(seed) % 4;
     int i;
-    for (i = 0; i < LENGTH; i++) {
+    for (i = 0; i < count; i++) {
         const uint64_t any = helper_random(seed);
         uint64_t page = any >> 8 & 0xffff;
         if (kind == 1 || (kind == 3 && any % 8)) page = page % span * (page >> 8 & 15) / 16;
         if (kind == 2) page = any % 16 ? (uint64_t)i : page;
-        if (kind == 3 && i % 150 > 110) page = (uint64_t)i % PAGES;
-        string[i] = (int)(kind == 3 ? page % PAGES : page % span) | (any >> 40 & 3 ? 0 : WRITES);
+        if (kind == 3 && i % 150 > 110) page = (uint64_t)i % most;
+        string[i] = (int)(kind == 3 ? page % most : page % span) | (any >> 40 & 3 ? 0 : WRITES);
     }
 }
 
-static void compare(const pair_t *pair, const int *string)
+static void compare(const pair_t *pair, const int *string, int count)
 {
-    static int wanted[LENGTH];
+    static int wanted[LONG];
     int i;
     paper_frames = (int)frames;
     paper_told = expecting;
-    pair->paper(string, LENGTH, wanted);
-    for (i = 0; i < LENGTH; i++) {
+    paper_ghosts = (int)m->options.ghosts;
+    pair->paper(string, count, wanted);
+    for (i = 0; i < count; i++) {
         int outcome;
-        if (pair->ticks && i % TICK == 0) pair->policy->tick(m, set);
+        if (pair->ticks && i % TICK == 0) vmm_records_tick(m);
         outcome = use(string[i]);
         if (outcome != wanted[i])
             fail_msg("%s, %d frames, use %d: %d, not %d", pair->policy->name, paper_frames, i, outcome, wanted[i]);
@@ -684,18 +857,40 @@ static void compare(const pair_t *pair, const int *string)
 static void each_policy_does_what_its_paper_says(void **state)
 {
     static const uint32_t counts[] = {1, 2, 3, 4, 5, 7, 10, 16, 23, 40};
+    static const uint32_t windows[] = {1, 2, 3, 5, 8, 13, 30, 60, 100};
     static int string[LENGTH];
     uint64_t seed = 17;
     size_t i, k;
-    int round;
+    unsigned round;
     (void)state;
-    for (round = 0; round < 24; round++) {
-        make_string(string, &seed);
+    for (round = 0; round < 24; round++) { /* with as many ghosts as frames, which is the default, and with more */
+        make_string(string, LENGTH, SPAN, &seed);
         for (i = 0; i < sizeof pairs / sizeof *pairs; i++)
             for (k = 0; k < sizeof counts / sizeof *counts; k++) {
-                open_set(pairs[i].policy, counts[k], GHOSTS);
-                compare(&pairs[i], string);
+                window = windows[(round + k) % (sizeof windows / sizeof *windows)];
+                open_set(pairs[i].policy, counts[k], round % 2 ? GHOSTS : 0);
+                compare(&pairs[i], string, LENGTH);
             }
+    }
+    window = 10000;
+}
+
+static void a_hundredth_of_the_frames_of_lirs_is_for_pages_that_come(void **state)
+{
+    static const uint32_t counts[] = {100, 199, 200, 201, 256};
+    static const pair_t lirs = {&vmm_replace_lirs, paper_lirs, 0};
+    static int string[LONG];
+    uint64_t seed = 29;
+    size_t k;
+    int round;
+    (void)state;
+    for (round = 0; round < 12; round++) {
+        make_string(string, LONG, PAGES, &seed);
+        for (k = 0; k < sizeof counts / sizeof *counts; k++) {
+            open_set(lirs.policy, counts[k], round % 3 == 0 ? MOST_GHOSTS : round % 3 == 1 ? 20 : 1);
+            compare(&lirs, string, LONG);
+            assert_true(set->list[0].count <= counts[k] - (counts[k] < 200 ? 1 : 2));
+        }
     }
 }
 
@@ -709,11 +904,11 @@ static void arc_adapts_afterwards_where_nobody_tells_what_comes(void **state)
     int round;
     (void)state;
     for (round = 0; round < 60; round++) {
-        make_string(string, &seed);
+        make_string(string, LENGTH, SPAN, &seed);
         for (k = 0; k < sizeof counts / sizeof *counts; k++) {
             open_set(arc.policy, counts[k], GHOSTS);
             expecting = 0;
-            compare(&arc, string);
+            compare(&arc, string, LENGTH);
         }
     }
 }
@@ -828,7 +1023,7 @@ static void lists_link_frames_at_both_ends(void **state)
 {
     uint32_t i;
     (void)state;
-    open_set(&vmm_replace_fifo, 0, GHOSTS);
+    open_set(&vmm_replace_fifo, 6, GHOSTS);
     for (i = 0; i < 6; i++) vmm_frame_at(m, i)->kind = VMM_FRAME_CACHE;
     vmm_list_push(m, set, 3, 0);
     vmm_list_push(m, set, 3, 1);
@@ -955,8 +1150,15 @@ static void counters_stop_at_their_ends(void **state)
     use(0), use(1), use(2);
     for (i = 0; i < 600; i++) use(0), use(1);
     use(2);
-    assert_int_equal(*vmm_age_of(m, 0), 255);
+    assert_int_equal(*vmm_words_of(m, 0), 600);
+    *vmm_words_of(m, 1) = UINT32_MAX;
+    use(1);
+    assert_int_equal(*vmm_words_of(m, 1), UINT32_MAX);
     assert_int_equal(use(3), 2);
+    assert_int_equal(vmm_replace_mfu.victim(m, set), 1);
+    used(0);
+    vmm_records_tick(m);
+    assert_int_equal(*vmm_words_of(m, 0), 601);
     open_set(&vmm_replace_wsclock, 3, GHOSTS);
     use(0), use(1), use(2 | WRITES);
     for (i = 0; i < 600; i++) vmm_replace_wsclock.tick(m, set);
@@ -979,10 +1181,11 @@ static void ghosts_are_found_until_they_are_too_many(void **state)
         row_t row[2];
         int round, k;
         row[0].count = row[1].count = 0;
-        open_set(&vmm_replace_fifo, 1, sizes[i]);
+        open_set(&vmm_replace_2q, 1, sizes[i]);
         g = vmm_ghosts_open(m, set);
-        assert_true(g.most <= sizes[i] && (sizes[i] < 12 || g.most == sizes[i]) && (!g.most || g.most < g.slots));
-        for (round = 0; round < 4000 && g.most; round++) {
+        assert_int_equal(g.most, sizes[i]);
+        assert_true(g.slots >= (g.most + 1) * 4 / 3);
+        for (round = 0; round < 4000; round++) {
             const uint64_t any = helper_random(&seed);
             const unsigned list = any >> 8 & 1;
             const int page = (int)(any >> 16) & 127;
@@ -992,7 +1195,8 @@ static void ghosts_are_found_until_they_are_too_many(void **state)
             if (slot) assert_int_equal(vmm_ghost_list(&g, slot), held);
             if (any % 4 && !(any % 64 == 1)) {
                 if (held >= 0) row_cut(&row[held], row_find(&row[held], page));
-                if (row[0].count + row[1].count == (int)g.most) row_tail(row[list].count ? &row[list] : &row[1 - list]);
+                if (row[0].count + row[1].count == (int)g.most + 1)
+                    row_tail(row[list].count ? &row[list] : &row[1 - list]);
                 row_head(&row[list], page);
                 vmm_frame_at(m, 0)->owner = 7;
                 vmm_frame_at(m, 0)->index = (uint32_t)page;
@@ -1005,6 +1209,9 @@ static void ghosts_are_found_until_they_are_too_many(void **state)
                 vmm_ghost_drop(&g, list);
             }
             for (k = 0; k < 2; k++) assert_int_equal(vmm_ghost_count(&g, (unsigned)k), row[k].count);
+            if (any >> 32 & 1) continue;
+            vmm_ghosts_settle(&g);
+            if (row[0].count + row[1].count > (int)g.most) row_tail(&row[row[0].count ? 0 : 1]);
         }
         for (k = 0; k < 128; k++) assert_int_equal(vmm_ghost_find(&g, vmm_ghost_key(8, (uint32_t)k)), 0);
         for (k = 0; k < 2; k++) /* in their order */
@@ -1016,22 +1223,28 @@ static void ghosts_are_found_until_they_are_too_many(void **state)
         vmm_ghost_drop(&g, 0);
         vmm_ghost_push(m, set, 0, 0);
         vmm_resident_expect(m, set, 1, 1);
-        for (k = (int)sizes[i] * 4; k < GHOSTS * 4; k++) assert_int_equal(vmm_ghosts_of(m, set)[k], 0);
+        for (k = (int)m->ghost_offset + (8 + 3 * (int)g.slots) * 4; k < (int)sizeof block; k++)
+            assert_int_equal(((uint8_t *)block)[k], k < (int)m->bytes ? 0 : 0xa5);
     }
 }
 
 static void policies_with_too_few_ghosts_go_on(void **state)
 {
-    static const vmm_replacement_t *const with_ghosts[] = {&vmm_replace_2q, &vmm_replace_arc, &vmm_replace_s3fifo};
+    static const vmm_replacement_t *const with_ghosts[] = {&vmm_replace_2q, &vmm_replace_arc, &vmm_replace_s3fifo,
+                                                           &vmm_replace_lirs};
     uint32_t ghosts;
     size_t i;
     int k;
     (void)state;
-    for (i = 0; i < 3; i++)
+    for (i = 0; i < 4; i++)
         for (ghosts = 1; ghosts < 16; ghosts++) {
             uint64_t seed = ghosts;
             open_set(with_ghosts[i], 12, ghosts);
-            for (k = 0; k < 2000; k++) use((int)(helper_random(&seed) % 30));
+            for (k = 0; k < 2000; k++) {
+                const vmm_ghosts_t g = vmm_ghosts_open(m, set);
+                use((int)(helper_random(&seed) % 30));
+                assert_true(vmm_ghost_count(&g, 0) + vmm_ghost_count(&g, 1) <= ghosts);
+            }
             check_lists();
         }
 }
@@ -1087,10 +1300,358 @@ static void arc_does_not_take_one_page_for_another_that_it_was_told_of(void **st
     frame = set->policy->victim(m, set);
     assert_int_equal(set->word[0], 1);
     leave(frame);
-    enter(frame, 9);
+    enter(frame, 9, 0);
     assert_int_equal(vmm_list_of(m, frame), 0);
     assert_int_equal(set->word[0], 1);
     check_lists();
+}
+
+/* -- what a policy wants to be without -- */
+
+static int is_resident(uint32_t page)
+{
+    return frame_of[page] != VMM_NO_FRAME;
+}
+
+/* Silberschatz, Galvin, Gagne, the figure of the working-set model: after 10 and after 26 uses, with a window of 10. */
+static void the_working_set_is_that_of_the_textbook(void **state)
+{
+    static const char string[] = "26157777516234123444343444";
+    int i, page;
+    (void)state;
+    window = 10;
+    open_set(&vmm_replace_working_set, 8, 0);
+    for (i = 0; string[i]; i++) {
+        use(string[i] - '0');
+        for (page = 0; page < 10 && i == 9; page++)
+            assert_int_equal(is_resident((uint32_t)page), !!strchr("12567", '0' + page));
+    }
+    for (page = 0; page < 10; page++) assert_int_equal(is_resident((uint32_t)page), page == 3 || page == 4);
+    window = 10000;
+}
+
+static void a_late_fault_parts_pages_used_since_the_last_from_the_others(void **state)
+{
+    (void)state;
+    window = 4;
+    open_set(&vmm_replace_pff, 8, 0);
+    use(1), use(2), use(3); /* 1 and 2 were used before the last fault */
+    use(1), use(1);
+    use(4); /* 3 uses after the last fault: too soon */
+    assert_true(is_resident(2));
+    use(1), use(3), use(1);
+    use(5); /* 4 uses */
+    assert_true(is_resident(1) && !is_resident(2) && is_resident(3) && is_resident(4) && is_resident(5));
+    use(5), use(5), use(5), use(6);
+    assert_true(!is_resident(1) && !is_resident(3) && !is_resident(4) && is_resident(5) && is_resident(6));
+    window = 10000;
+}
+
+static void a_use_that_only_a_bit_tells_keeps_a_page_that_would_leave(void **state)
+{
+    static const vmm_replacement_t *const with_surplus[] = {&vmm_replace_working_set, &vmm_replace_pff};
+    size_t i;
+    int k;
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        window = 3;
+        open_set(with_surplus[i], 8, 0);
+        use(1), use(2), use(3);
+        used(frame_of[1]);
+        vmm_frame_at(m, frame_of[2])->flags |= VMM_FRAME_PINNED;
+        use(3), use(3), use(4);
+        assert_true(is_resident(1) && is_resident(2) && is_resident(3));
+        vmm_frame_at(m, frame_of[2])->flags = 0;
+        for (k = 0; k < 2; k++) use(3), use(3), use(5 + k);
+        assert_true(!is_resident(1) && !is_resident(2) && is_resident(3));
+    }
+    window = 10000;
+}
+
+static void few_frames_make_the_working_set_an_lru_list(void **state)
+{
+    static const vmm_replacement_t *const with_surplus[] = {&vmm_replace_working_set, &vmm_replace_pff};
+    size_t i;
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        open_set(with_surplus[i], 3, 0);
+        use(1), use(2), use(3), use(1);
+        used(frame_of[2]);
+        assert_int_equal(use(4), 3);
+        assert_int_equal(use(5), 1);
+        assert_int_equal(use(6), 2);
+    }
+}
+
+static void a_tick_tells_mru_of_uses_that_only_bits_tell(void **state)
+{
+    (void)state;
+    open_set(&vmm_replace_mru, 4, 0);
+    use(0), use(1), use(2), use(3);
+    used(0), used(2);
+    vmm_records_tick(m);
+    assert_int_equal(use(4), 2);
+    assert_int_equal(use(5), 4);
+    leave(frame_of[5]);
+    use(5), leave(frame_of[5]), use(3);
+    assert_int_equal(vmm_frame_at(m, vmm_records_victim(m, 1, 9))->index, 3);
+}
+
+static void the_first_turn_of_the_enhanced_clock_changes_no_bit(void **state)
+{
+    uint32_t i;
+    (void)state;
+    open_set(&vmm_replace_enhanced, 4, 0);
+    for (i = 0; i < 4; i++) use((int)i);
+    vmm_frame_at(m, 0)->flags = VMM_FRAME_REFERENCED;
+    vmm_frame_at(m, 1)->flags = VMM_FRAME_DIRTY;
+    vmm_frame_at(m, 2)->flags = 0;
+    assert_int_equal(use(4), 2);
+    assert_int_equal(vmm_frame_at(m, 0)->flags, VMM_FRAME_REFERENCED);
+    assert_int_equal(vmm_frame_at(m, 1)->flags, VMM_FRAME_DIRTY);
+    /* the hand is at 3, which is referenced, as 0 and 4 are: the second turn takes 1, and clears 3 and 0 on its way */
+    assert_int_equal(use(5), 1);
+    assert_int_equal(vmm_frame_at(m, 0)->flags, 0);
+    assert_int_equal(vmm_frame_at(m, 3)->flags, 0);
+    assert_int_equal(vmm_frame_at(m, 2)->flags, VMM_FRAME_REFERENCED);
+}
+
+static void lirs_notices_uses_that_only_bits_tell(void **state)
+{
+    (void)state;
+    open_set(&vmm_replace_lirs, 4, GHOSTS);
+    use(0), use(1), use(2), use(3); /* 3 is HIR, the others LIR */
+    assert_int_equal(set->list[1].first, frame_of[3]);
+    used(frame_of[3]), used(frame_of[0]);
+    /* 3 is in S, so it becomes LIR; 0 was used, so 1 becomes HIR for it, and is the only one to take */
+    assert_int_equal(use(4), 1);
+    assert_int_equal(vmm_list_of(m, frame_of[3]), 0);
+    assert_int_equal(vmm_list_of(m, frame_of[0]), 0);
+}
+
+/* -- the same in a machine -- */
+
+#define RAM_PAGES 128u
+#define PAGE 4096u
+static uint64_t ram[RAM_PAGES * PAGE / 8], machine_block[1 << 15];
+static uint8_t device[PAGES][PAGE];
+static int device_fails;
+static vmm_vaddr_t area_start;
+
+static int write_slot(void *user, uint32_t slot, const void *page)
+{
+    (void)user;
+    if (device_fails) return 1;
+    memcpy(device[slot], page, PAGE);
+    return 0;
+}
+
+static int read_slot(void *user, uint32_t slot, void *page)
+{
+    (void)user;
+    memcpy(page, device[slot], PAGE);
+    return 0;
+}
+
+/* A space with an area of PAGES pages, far fewer than frames are written below: nothing is ever short. */
+static vmm_space_t *start_machine(const vmm_replacement_t *policy, uint32_t tick, bool local)
+{
+    static const vmm_memory_t memory = {ram, 0, sizeof ram, {0, 0, 0}, 0};
+    static const vmm_layout_t layout = {"plain",    0x1000, 0x40000000, 0x10000, 0x20000000, 0x30000000,
+                                        0x3ffff000, 0,      1 << 20,    1,       true};
+    static const vmm_swap_area_t area = {write_slot, read_slot, 0, PAGES, 0};
+    vmm_machine_options_t options;
+    vmm_space_t *s;
+    memset(&options, 0, sizeof options);
+    options.memory = &memory;
+    options.paging = &vmm_sv39;
+    options.layout = &layout;
+    options.replacement = policy;
+    options.spaces = options.objects = 2;
+    options.slots = PAGES;
+    options.local = local;
+    options.tick = tick;
+    options.window = window;
+    options.overcommit = VMM_OVERCOMMIT_ALWAYS;
+    device_fails = 0;
+    memset(machine_block, 0xa5, sizeof machine_block);
+    assert_int_equal(vmm_machine_create(machine_block, sizeof machine_block, &options, &m), VMM_OK);
+    assert_int_equal(vmm_swap_add(m, &area), VMM_OK);
+    assert_int_equal(vmm_space_create(m, &s), VMM_OK);
+    assert_int_equal(
+        vmm_mmap(s, 0, (uint64_t)PAGES * PAGE, VMM_R | VMM_W, VMM_MAP_PRIVATE | VMM_MAP_ANONYMOUS, 0, 0, &area_start),
+        VMM_OK);
+    set = local ? &s->resident : &m->resident;
+    return s;
+}
+
+static void write_pages(vmm_space_t *s, uint32_t from, uint32_t end)
+{
+    uint32_t i;
+    for (i = from; i < end; i++)
+        assert_int_equal(vmm_space_write(s, area_start + (uint64_t)i * PAGE, &i, sizeof i), VMM_OK);
+}
+
+static void touch_pages(vmm_space_t *s, uint32_t count, uint32_t times)
+{
+    uint32_t i;
+    for (i = 0; i < count * times; i++) vmm_touch(s, area_start + (uint64_t)(i % count) * PAGE);
+}
+
+/* Clears the accessed bits, as somebody does who looks at them. */
+static void look_at_all(void)
+{
+    uint32_t frame = set->list[0].first;
+    for (; frame != VMM_NO_FRAME; frame = vmm_frame_at(m, frame)->next) (void)vmm_frame_referenced(m, frame);
+}
+
+static void a_machine_gives_up_at_a_tick_what_its_policy_wants_to_be_without(void **state)
+{
+    static const vmm_replacement_t *const with_surplus[] = {&vmm_replace_working_set, &vmm_replace_pff};
+    unsigned i;
+    uint32_t page, value;
+    (void)state;
+    window = 100;
+    for (i = 0; i < 4; i++) {
+        vmm_space_t *s = start_machine(with_surplus[i / 2], 50, i % 2);
+        write_pages(s, 0, 40);
+        assert_int_equal(s->stats.anon, 40);
+        look_at_all();
+        touch_pages(s, 12, 10);
+        write_pages(s, 40, 49); /* the 49th fault: there was no tick yet */
+        assert_int_equal(s->stats.anon, 49);
+        assert_int_equal(m->stats.victims, 0);
+        if (i / 2) touch_pages(s, 49, 3); /* for page-fault frequency the next fault is the late one */
+        if (i / 2) look_at_all(), write_pages(s, 49, 50), touch_pages(s, 12, 10);
+        write_pages(s, 50, 51);
+        assert_int_equal(m->stats.victims, i / 2 ? 0 : 28);
+        if (i / 2) assert_int_equal(vmm_background(m), 0); /* and a tick */
+        assert_int_equal(s->stats.anon, i / 2 ? 14 : 22);
+        assert_int_equal(m->stats.swapped_out, m->stats.victims);
+        assert_int_equal(m->stats.direct + m->stats.background, 0);
+        for (page = 0; page < 49; page++) {
+            assert_int_equal(vmm_space_read(s, area_start + (uint64_t)page * PAGE, &value, sizeof value), VMM_OK);
+            assert_int_equal(value, page);
+        }
+        assert_true(vmm_check(m));
+    }
+    window = 10000;
+}
+
+static void the_last_frames_stay_and_those_that_cannot_be_written_too(void **state)
+{
+    uint32_t page, value;
+    vmm_space_t *s;
+    (void)state;
+    window = 1;
+    s = start_machine(&vmm_replace_working_set, 1, false);
+    write_pages(s, 0, 60);
+    assert_true(s->stats.anon <= 2 * VMM_LATEST); /* bits count as uses at first */
+    look_at_all();
+    vmm_background(m);
+    assert_int_equal(s->stats.anon, VMM_LATEST);
+    window = 20;
+    s = start_machine(&vmm_replace_working_set, 1000, false);
+    write_pages(s, 0, 60);
+    look_at_all();
+    device_fails = 1;
+    vmm_background(m);
+    assert_int_equal(m->pages_anon, 60);
+    assert_true(m->stats.io_errors >= 40 && m->slots_used >= 40); /* a page that cannot go is not tried for ever */
+    device_fails = 0;
+    for (page = 0; page < 10; page++)
+        assert_int_equal(vmm_space_read(s, area_start + (uint64_t)page * PAGE, &value, sizeof value), VMM_OK);
+    look_at_all();
+    touch_pages(s, 10, 10);
+    vmm_background(m);
+    assert_int_equal(m->pages_anon, 10);
+    for (page = 0; page < 60; page++) {
+        assert_int_equal(vmm_space_read(s, area_start + (uint64_t)page * PAGE, &value, sizeof value), VMM_OK);
+        assert_int_equal(value, page);
+    }
+    window = 10000;
+}
+
+/* -- records alone -- */
+
+static void records_are_refused_by_value(void **state)
+{
+    static vmm_replacement_t no_victim;
+    static const struct {
+        const vmm_replacement_t *policy;
+        uint32_t frames;
+        int bytes; /* more or fewer than asked for, or all: 0 */
+        vmm_status_t status;
+    } cases[] = {
+        {NULL, 4, 0, VMM_E_ARGUMENT},
+        {&no_victim, 4, 0, VMM_E_ARGUMENT},
+        {&vmm_replace_lru, 0, 0, VMM_E_RANGE},
+        {&vmm_replace_lru, UINT32_C(1) << 31, 0, VMM_E_RANGE},
+        {&vmm_replace_lru, UINT32_MAX, 0, VMM_E_RANGE},
+        {&vmm_replace_lru, 4, -1, VMM_E_ARGUMENT},
+        {&vmm_replace_lirs, 4, -1, VMM_E_ARGUMENT},
+        {&vmm_replace_lirs, 4, 1, VMM_OK},
+        {&vmm_replace_lru, 4, 0, VMM_OK},
+    };
+    vmm_machine_t *none = NULL;
+    size_t i;
+    (void)state;
+    no_victim = vmm_replace_lru;
+    no_victim.victim = NULL;
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const uint64_t bytes = vmm_records_bytes(cases[i].frames, 0, cases[i].policy);
+        memset(block, 0xa5, sizeof block);
+        none = NULL;
+        assert_int_equal(vmm_records_create(block, bytes + (uint64_t)(int64_t)cases[i].bytes, cases[i].frames, 0,
+                                            cases[i].policy, &none),
+                         cases[i].status);
+        assert_int_equal(bytes != 0, cases[i].status == VMM_OK || cases[i].bytes != 0);
+        assert_true(cases[i].status == VMM_OK ? none == (vmm_machine_t *)(void *)block : none == NULL);
+        assert_true(cases[i].status == VMM_OK || *(uint8_t *)block == 0xa5);
+    }
+    assert_int_equal(vmm_records_create(NULL, sizeof block, 4, 0, &vmm_replace_lru, &none), VMM_E_ARGUMENT);
+    assert_int_equal(vmm_records_create(block, sizeof block, 4, 0, &vmm_replace_lru, NULL), VMM_E_ARGUMENT);
+    assert_int_equal(vmm_records_create((uint8_t *)block + 4, sizeof block - 4, 4, 0, &vmm_replace_lru, &none),
+                     VMM_E_ALIGN);
+    assert_int_equal(vmm_records_bytes(4, 0, &vmm_replace_arc), vmm_records_bytes(4, 4, &vmm_replace_arc));
+    assert_int_equal(vmm_records_bytes(4, 900, &vmm_replace_lru), vmm_records_bytes(4, 0, &vmm_replace_lru));
+}
+
+static void a_copy_of_records_goes_on_by_itself(void **state)
+{
+    static uint64_t copy[sizeof block / 8];
+    static int string[LENGTH], outcome[LENGTH];
+    uint32_t places[PAGES + 1];
+    uint64_t seed = 41;
+    size_t i;
+    int k;
+    (void)state;
+    make_string(string, LENGTH, SPAN, &seed);
+    for (i = 0; i < POLICIES; i++) {
+        open_set(all[i], 12, GHOSTS);
+        for (k = 0; k < LENGTH / 2; k++) use(string[k]);
+        memcpy(copy, block, sizeof block);
+        memcpy(places, frame_of, sizeof places);
+        for (; k < LENGTH; k++) outcome[k] = use(string[k]);
+        memset(block, 0xa5, sizeof block);
+        memcpy(frame_of, places, sizeof places);
+        m = (vmm_machine_t *)(void *)copy;
+        set = &m->resident;
+        for (k = LENGTH / 2; k < LENGTH; k++) assert_int_equal(use(string[k]), outcome[k]);
+    }
+}
+
+static void a_page_is_dirty_from_its_first_write_until_it_leaves(void **state)
+{
+    (void)state;
+    open_set(&vmm_replace_lru, 2, 0);
+    use(1), use(2 | WRITES);
+    assert_false(vmm_records_dirty(m, frame_of[1]));
+    assert_true(vmm_records_dirty(m, frame_of[2]));
+    use(1 | WRITES), use(1);
+    assert_true(vmm_records_dirty(m, frame_of[1]));
+    assert_int_equal(use(3), 2);
+    assert_false(vmm_records_dirty(m, frame_of[3]));
 }
 
 int main(void)
@@ -1098,6 +1659,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_strings_of_the_textbooks_have_their_known_faults),
         cmocka_unit_test(each_policy_does_what_its_paper_says),
+        cmocka_unit_test(a_hundredth_of_the_frames_of_lirs_is_for_pages_that_come),
         cmocka_unit_test(arc_adapts_afterwards_where_nobody_tells_what_comes),
         cmocka_unit_test(random_takes_every_page_alike_and_the_same_in_each_run),
         cmocka_unit_test(a_victim_is_refused_when_nothing_can_be_taken),
@@ -1114,6 +1676,18 @@ int main(void)
         cmocka_unit_test(the_hand_of_sieve_leaves_a_page_that_is_unmapped),
         cmocka_unit_test(arc_remembers_as_many_pages_when_some_are_unmapped),
         cmocka_unit_test(arc_does_not_take_one_page_for_another_that_it_was_told_of),
+        cmocka_unit_test(the_working_set_is_that_of_the_textbook),
+        cmocka_unit_test(a_late_fault_parts_pages_used_since_the_last_from_the_others),
+        cmocka_unit_test(a_use_that_only_a_bit_tells_keeps_a_page_that_would_leave),
+        cmocka_unit_test(few_frames_make_the_working_set_an_lru_list),
+        cmocka_unit_test(a_tick_tells_mru_of_uses_that_only_bits_tell),
+        cmocka_unit_test(the_first_turn_of_the_enhanced_clock_changes_no_bit),
+        cmocka_unit_test(lirs_notices_uses_that_only_bits_tell),
+        cmocka_unit_test(a_machine_gives_up_at_a_tick_what_its_policy_wants_to_be_without),
+        cmocka_unit_test(the_last_frames_stay_and_those_that_cannot_be_written_too),
+        cmocka_unit_test(records_are_refused_by_value),
+        cmocka_unit_test(a_copy_of_records_goes_on_by_itself),
+        cmocka_unit_test(a_page_is_dirty_from_its_first_write_until_it_leaves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

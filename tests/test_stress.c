@@ -774,6 +774,7 @@ static void begin(const run_t *run)
     o.paging = run->paging;
     o.layout = &layout;
     o.replacement = run->policy;
+    o.window = run->policy == &vmm_replace_pff ? 3 : 30; /* few enough for pages to leave */
     o.local = run->local;
     o.slots = SLOTS;
     o.huge = run->huge ? VMM_HUGE_ALWAYS : VMM_HUGE_NEVER;
@@ -946,9 +947,11 @@ static void test_no_byte_is_lost_when_devices_fail_now_and_then(void **state)
 static void test_no_byte_is_lost_with_each_policy_global_and_local(void **state)
 {
     static const vmm_replacement_t *const policies[] = {
-        &vmm_replace_fifo,  &vmm_replace_clock, &vmm_replace_clock_set, &vmm_replace_lru,     &vmm_replace_nru,
-        &vmm_replace_aging, &vmm_replace_lfu,   &vmm_replace_random,    &vmm_replace_wsclock, &vmm_replace_two_lists,
-        &vmm_replace_2q,    &vmm_replace_arc,   &vmm_replace_sieve,     &vmm_replace_s3fifo};
+        &vmm_replace_fifo,     &vmm_replace_clock,       &vmm_replace_clock_set, &vmm_replace_lru,
+        &vmm_replace_nru,      &vmm_replace_aging,       &vmm_replace_lfu,       &vmm_replace_random,
+        &vmm_replace_wsclock,  &vmm_replace_two_lists,   &vmm_replace_2q,        &vmm_replace_arc,
+        &vmm_replace_sieve,    &vmm_replace_s3fifo,      &vmm_replace_mru,       &vmm_replace_mfu,
+        &vmm_replace_enhanced, &vmm_replace_working_set, &vmm_replace_pff,       &vmm_replace_lirs};
     unsigned i;
     (void)state;
     for (i = 0; i < 2 * sizeof policies / sizeof *policies; i++) {
@@ -959,7 +962,7 @@ static void test_no_byte_is_lost_with_each_policy_global_and_local(void **state)
         run.policy = policies[i / 2];
         run.local = i % 2;
         run.cluster = 4;
-        go(&run, share(65));
+        go(&run, share(80));
     }
 }
 
