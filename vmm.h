@@ -68,6 +68,7 @@
  *     5 access            load, store, fetch, copies, compare-and-swap, reservations; the missing-flush detector
  *     6 registers         front ends of RISC-V, x86, AArch64, ARMv7-A, MIPS, and a plain one; physical memory
  *                         protection; tracking, watchpoints, requests, snapshots
+ *     7 segmentation      base and bounds, segment tables, partitions and compaction, x86 segment registers
  *   Part II, the operating system
  *     9 machine           records of frames, spaces, tables; events
  *    10 areas             the tree of a space's areas
@@ -5610,6 +5611,1332 @@ VMM_INLINE void vmm_mmu_set_check(vmm_ref_t u, vmm_check_t check, void *user)
     vmm_front_flush_all(u);
 }
 /** @endcond */
+/** @} */
+
+/* =========================================================== Part I  7. segmentation == */
+/** @defgroup vmm_segmentation 7. Segmentation
+ *  Addresses by segment: base and bounds, segment tables, the partitions of physical memory that segments lie in, and
+ *  x86's segment registers.
+ *
+ *  A segment is translated before paging or instead of it. What comes out is a physical address, or the linear address
+ *  that an MMU of section 6 takes: `NAME_load32(&mmu, linear, &value)`. Nothing here is stamped: pass the address of a
+ *  `static const vmm_segmentation_t`, and the compiler folds its shifts and masks away.
+ *  @{ */
+
+/** The rule that a segmented access or the load of a segment register failed by. */
+enum vmm_segment_rule {
+    VMM_SEGMENT_NO_RULE = 0,  /**< None failed. */
+    VMM_SEGMENT_WIDTH,        /**< The VA is wider than the address space; x86: not canonical. */
+    VMM_SEGMENT_NUMBER,       /**< The table has no such descriptor. */
+    VMM_SEGMENT_TABLE_MEMORY, /**< The descriptor could not be read, or its accessed bit not be set. */
+    VMM_SEGMENT_NULL,         /**< A null selector. */
+    VMM_SEGMENT_TYPE,         /**< The register does not take a descriptor of this type. */
+    VMM_SEGMENT_PRIVILEGE,    /**< CPL, RPL and DPL do not allow it. */
+    VMM_SEGMENT_GATE,         /**< A gate or a task state, which is not followed here. */
+    VMM_SEGMENT_PRESENT,      /**< The segment is not in memory. */
+    VMM_SEGMENT_LIMIT,        /**< A byte of the access lies outside the segment. */
+    VMM_SEGMENT_READ,         /**< Reading is not allowed. */
+    VMM_SEGMENT_WRITE,        /**< Writing is not allowed. */
+    VMM_SEGMENT_EXECUTE       /**< Fetching is not allowed. */
+};
+
+/** Why an access or a load could not be done. */
+typedef struct vmm_segment_fault {
+    uint8_t rule;   /**< enum vmm_segment_rule. */
+    uint8_t access; /**< enum vmm_access; of a load, VMM_READ. */
+    uint8_t cause;  /**< x86: the vector: 11 #NP, 12 #SS, 13 #GP, 18 no memory at the descriptor; 0: a callback refused,
+                       *   and knows why. Else 0. */
+    uint16_t code;  /**< x86: the error code. Else 0. */
+    uint32_t segment; /**< Number of the segment. x86: the selector that was to be loaded; of an access, enum
+                       *   vmm_x86_register. */
+    uint64_t offset;  /**< Of the first byte, in the segment. With VMM_SEGMENT_WIDTH the whole address. */
+} vmm_segment_fault_t;
+
+/** A rule in words.
+ *  @param rule  enum vmm_segment_rule
+ *  @return a constant string; "unknown" for another number. O(1). */
+VMM_OUTLINE const char *vmm_segment_rule_text(unsigned rule)
+{
+    static const char *const text[] = {"nothing failed",
+                                       "the address is wider than the address space",
+                                       "the table has no such descriptor",
+                                       "the descriptor could not be read or marked",
+                                       "the selector is null",
+                                       "the register does not take a descriptor of this type",
+                                       "privilege levels do not allow it",
+                                       "a gate or task state is not followed",
+                                       "the segment is not present",
+                                       "the access goes beyond the segment",
+                                       "the segment may not be read",
+                                       "the segment may not be written",
+                                       "the segment may not be executed"};
+    return rule < sizeof text / sizeof *text ? text[rule] : "unknown";
+}
+
+/* -- base and bounds, segment tables -- */
+
+/** How an address names its segment: the segment number in its top bits, the offset below.
+ *  Invariant: segment_bits <= 32, offset_bits >= 1, and together at most 64. Programs with selector and offset in two
+ *  registers say segment_bits 0 and use vmm_segment_lookup. */
+typedef struct vmm_segmentation {
+    uint8_t segment_bits; /**< 0: one segment, base and bounds alone. */
+    uint8_t offset_bits;  /**< A segment has at most 2^offset_bits bytes. */
+} vmm_segmentation_t;
+
+/** A segment of a process. Zero is a segment that is not present.
+ *  Invariant: limit <= 2^offset_bits; growing up base + limit, growing down base - limit does not wrap. */
+typedef struct vmm_descriptor {
+    vmm_paddr_t base; /**< Of its first byte; growing down: of the first byte behind its last. */
+    uint64_t limit;   /**< Bytes, at the low end of its offsets; growing down, at the high end. */
+    uint8_t rights;   /**< VMM_R, VMM_W, VMM_X. */
+    bool down;        /**< Grows towards lower addresses, as a stack does. */
+    bool present;     /**< In memory; not swapped out. */
+} vmm_descriptor_t;
+
+/** The segment table of a process: what the segment-table base register and length register hold. Switching processes
+ *  is using another one; segments with one base in two tables are shared. */
+typedef struct vmm_segment_table {
+    vmm_descriptor_t *segment; /**< By number; the caller's. */
+    uint32_t count;            /**< How many. */
+} vmm_segment_table_t;
+
+/** @cond internal */
+VMM_INLINE vmm_status_t vmm_segment_refuse(vmm_segment_fault_t *fault, unsigned rule, unsigned access, uint32_t segment,
+                                           uint64_t offset)
+{
+    VMM_SET(fault, 0, sizeof *fault);
+    fault->rule = (uint8_t)rule;
+    fault->access = (uint8_t)access;
+    fault->segment = segment;
+    fault->offset = offset;
+    return VMM_FAULT;
+}
+
+VMM_INLINE bool vmm_segmentation_fits(const vmm_segmentation_t *g)
+{
+    return g->segment_bits <= 32 && g->offset_bits >= 1 && g->segment_bits + g->offset_bits <= 64;
+}
+
+/* Do the bytes from an offset lie in the segment? Counted from its far end a segment that grows down is one that grows
+ * up, but its bytes go the other way. */
+VMM_INLINE bool vmm_segment_holds(const vmm_segmentation_t *g, const vmm_descriptor_t *d, uint64_t offset,
+                                  uint64_t bytes)
+{
+    const uint64_t most = vmm_low_mask(g->offset_bits);
+    if (d->down) return most - offset < d->limit && bytes - 1 <= most - offset;
+    return offset < d->limit && bytes <= d->limit - offset;
+}
+
+VMM_INLINE unsigned vmm_segment_rights_rule(const vmm_descriptor_t *d, unsigned access)
+{
+    if (access == VMM_WRITE) return d->rights & VMM_W ? VMM_SEGMENT_NO_RULE : VMM_SEGMENT_WRITE;
+    if (access == VMM_FETCH) return d->rights & VMM_X ? VMM_SEGMENT_NO_RULE : VMM_SEGMENT_EXECUTE;
+    return d->rights & VMM_R ? VMM_SEGMENT_NO_RULE : VMM_SEGMENT_READ;
+}
+/** @endcond */
+
+/** Translates a segment number (a selector) and an offset. The order of the checks: is there such a segment, is it
+ *  present, do all bytes lie inside its limit, do its rights allow the access.
+ *  A segment that grows down has the offsets 2^offset_bits - limit up to the last, and offset o lies at
+ *  base - (2^offset_bits - o), the negative offset of the textbooks.
+ *  @param g        geometry
+ *  @param table    of the process
+ *  @param segment  number
+ *  @param offset   bytes
+ *  @param bytes    of the access, from 1
+ *  @param access   enum vmm_access
+ *  @param pa       receives the physical (with paging: linear) address of the first byte
+ *  @param fault    receives the reasons of VMM_FAULT
+ *  @return VMM_OK; VMM_FAULT by the rules WIDTH (the offset has more than offset_bits), NUMBER, PRESENT, LIMIT, READ,
+ *  WRITE, EXECUTE of enum vmm_segment_rule; VMM_E_ARGUMENT when bytes is 0, access unknown, or g breaks its
+ *  invariants. O(1). */
+VMM_INLINE vmm_status_t vmm_segment_lookup(const vmm_segmentation_t *g, const vmm_segment_table_t *table,
+                                           uint32_t segment, uint64_t offset, uint64_t bytes, unsigned access,
+                                           vmm_paddr_t *pa, vmm_segment_fault_t *fault)
+{
+    const vmm_descriptor_t *d;
+    unsigned rule;
+    if (!bytes || access > VMM_FETCH || !vmm_segmentation_fits(g)) return VMM_E_ARGUMENT;
+    if (offset > vmm_low_mask(g->offset_bits))
+        return vmm_segment_refuse(fault, VMM_SEGMENT_WIDTH, access, segment, offset);
+    if (segment >= table->count) return vmm_segment_refuse(fault, VMM_SEGMENT_NUMBER, access, segment, offset);
+    d = &table->segment[segment];
+    rule = vmm_segment_rights_rule(d, access);
+    if (!vmm_segment_holds(g, d, offset, bytes)) rule = VMM_SEGMENT_LIMIT;
+    if (!d->present) rule = VMM_SEGMENT_PRESENT;
+    if (VMM_UNLIKELY(rule)) return vmm_segment_refuse(fault, rule, access, segment, offset);
+    *pa = d->down ? d->base - 1 - (vmm_low_mask(g->offset_bits) - offset) : d->base + offset;
+    return VMM_OK;
+}
+
+/** Splits a virtual address into segment number and offset.
+ *  @param g        geometry
+ *  @param va       virtual address
+ *  @param segment  receives the number
+ *  @param offset   receives the offset, bytes
+ *  @return VMM_OK; VMM_E_RANGE when va has more than segment_bits + offset_bits: nothing was written; VMM_E_ARGUMENT
+ *  when g breaks its invariants. O(1). */
+VMM_INLINE vmm_status_t vmm_segment_split(const vmm_segmentation_t *g, vmm_vaddr_t va, uint32_t *segment,
+                                          uint64_t *offset)
+{
+    if (!vmm_segmentation_fits(g)) return VMM_E_ARGUMENT;
+    if (va & ~vmm_low_mask(g->segment_bits + (unsigned)g->offset_bits)) return VMM_E_RANGE;
+    *segment = g->segment_bits ? (uint32_t)(va >> (g->offset_bits & 63)) : 0;
+    *offset = va & vmm_low_mask(g->offset_bits);
+    return VMM_OK;
+}
+
+/** Translates a virtual address whose top bits name the segment: vmm_segment_split, then vmm_segment_lookup. With
+ *  segment_bits 0 this is base and bounds: `pa = base + va` while va lies below the limit.
+ *  @param g       geometry
+ *  @param table   of the process
+ *  @param va      virtual address
+ *  @param bytes   of the access, from 1; all lie in the segment of the first
+ *  @param access  enum vmm_access
+ *  @param pa      receives the physical (with paging: linear) address of the first byte
+ *  @param fault   receives the reasons of VMM_FAULT
+ *  @return as vmm_segment_lookup; an address that is too wide is VMM_FAULT by the rule WIDTH. O(1). */
+VMM_INLINE vmm_status_t vmm_segment_translate(const vmm_segmentation_t *g, const vmm_segment_table_t *table,
+                                              vmm_vaddr_t va, uint64_t bytes, unsigned access, vmm_paddr_t *pa,
+                                              vmm_segment_fault_t *fault)
+{
+    uint32_t segment;
+    uint64_t offset;
+    const vmm_status_t status = vmm_segment_split(g, va, &segment, &offset);
+    if (status == VMM_E_RANGE && bytes && access <= VMM_FETCH)
+        return vmm_segment_refuse(fault, VMM_SEGMENT_WIDTH, access, 0, va);
+    if (status) return VMM_E_ARGUMENT;
+    return vmm_segment_lookup(g, table, segment, offset, bytes, access, pa, fault);
+}
+
+/** Verifies a segment table: the invariants of its descriptors, and that each present segment lies in memory.
+ *  @param g       geometry
+ *  @param table   of the process
+ *  @param memory  bytes of physical memory (of the linear address space, with paging) from 0
+ *  @return whether all is well. O(segments). */
+VMM_OUTLINE bool vmm_segment_table_check(const vmm_segmentation_t *g, const vmm_segment_table_t *table, uint64_t memory)
+{
+    uint32_t i;
+    if (!vmm_segmentation_fits(g)) return false;
+    for (i = 0; i < table->count; i++) {
+        const vmm_descriptor_t *d = &table->segment[i];
+        const uint64_t end = d->down ? d->base : d->base + d->limit;
+        if (d->rights & ~(unsigned)(VMM_R | VMM_W | VMM_X)) return false;
+        if (d->limit && d->limit - 1 > vmm_low_mask(g->offset_bits)) return false;
+        if (d->present && (d->down ? d->limit > d->base : end < d->base)) return false;
+        if (d->present && end > memory) return false;
+    }
+    return true;
+}
+
+/* -- variable partitions -- */
+
+/** How a hole is chosen, beside VMM_FIRST_FIT, VMM_BEST_FIT and VMM_NEXT_FIT of vmm_alloc.h. Of several holes that are
+ *  as good the lowest is taken. */
+enum vmm_hole_fit {
+    VMM_WORST_FIT = 4 /**< The largest. */
+};
+
+/** No partition. */
+#define VMM_NO_PARTITION UINT32_MAX
+
+/** What a record of a partition is. */
+enum vmm_partition_state {
+    VMM_PARTITION_SPARE = 0, /**< Not in use. */
+    VMM_PARTITION_HOLE,      /**< Free memory. */
+    VMM_PARTITION_HELD,      /**< Memory that belongs to somebody. */
+    VMM_PARTITION_OUT        /**< Somebody's, and swapped out: it has bytes, but no memory. */
+};
+
+/** A stretch of physical memory. Holes and held partitions form a list in the order of addresses. */
+typedef struct vmm_partition {
+    vmm_paddr_t start; /**< First byte; of a partition that is out, nothing that counts. */
+    uint64_t bytes;    /**< How many, from 1. */
+    uint32_t previous; /**< The one below, VMM_NO_PARTITION: none. */
+    uint32_t next;     /**< The one above; of a spare record, the next spare one. */
+    uint32_t owner;    /**< The caller's number. */
+    uint32_t state;    /**< enum vmm_partition_state. */
+} vmm_partition_t;
+
+/** Physical memory in partitions of any size. Plain data with its records behind it: it may be copied as a whole.
+ *  Invariants: the list covers base to base + bytes without gaps; no two neighbours are both holes; held + out <=
+ *  most; records = 2 * most + 2: a hole on each side of every partition, and one for the moment
+ *  in which a partition becomes a hole. */
+typedef struct vmm_partitions {
+    vmm_paddr_t base;  /**< First byte of the memory. */
+    uint64_t bytes;    /**< Of the memory. */
+    vmm_paddr_t rover; /**< Where next fit goes on: behind the partition that it took last. */
+    uint32_t most;     /**< Partitions that may be held or out at a time. */
+    uint32_t held;     /**< Now held. */
+    uint32_t out;      /**< Now out. */
+    uint32_t first;    /**< Lowest of the list. */
+    uint32_t spare;    /**< A record that is not in use. */
+    uint32_t padding;  /**< 0. */
+} vmm_partitions_t;
+
+/** How free memory lies. */
+typedef struct vmm_fragmentation {
+    uint32_t holes;    /**< How many. */
+    uint32_t permille; /**< External fragmentation: 1000 * (1 - largest / free), rounded down; 0 with no byte free. */
+    uint64_t largest;  /**< Bytes of the largest hole: no request for more can be met. */
+    uint64_t free;     /**< Bytes in all holes. */
+    uint64_t held;     /**< Bytes in partitions. */
+} vmm_fragmentation_t;
+
+/** @cond internal */
+VMM_INLINE uint32_t vmm_partitions_records(const vmm_partitions_t *p)
+{
+    return 2 * p->most + 2;
+}
+
+VMM_INLINE vmm_partition_t *vmm_partition_record(vmm_partitions_t *p, uint32_t partition)
+{
+    return (vmm_partition_t *)(void *)(p + 1) + partition;
+}
+
+VMM_INLINE bool vmm_partition_is(const vmm_partitions_t *p, uint32_t partition, unsigned state)
+{
+    const vmm_partition_t *record = (const vmm_partition_t *)(const void *)(p + 1);
+    return partition < vmm_partitions_records(p) && record[partition].state == state;
+}
+
+VMM_INLINE uint32_t vmm_partition_take(vmm_partitions_t *p)
+{
+    const uint32_t i = p->spare;
+    VMM_ASSERT(i != VMM_NO_PARTITION);
+    p->spare = vmm_partition_record(p, i)->next;
+    return i;
+}
+
+VMM_INLINE void vmm_partition_drop(vmm_partitions_t *p, uint32_t i)
+{
+    vmm_partition_t *r = vmm_partition_record(p, i);
+    VMM_SET(r, 0, sizeof *r);
+    r->previous = VMM_NO_PARTITION;
+    r->next = p->spare;
+    p->spare = i;
+}
+
+/* Makes two records neighbours; either may be none. */
+VMM_INLINE void vmm_partition_join(vmm_partitions_t *p, uint32_t below, uint32_t above)
+{
+    if (below == VMM_NO_PARTITION) p->first = above;
+    else vmm_partition_record(p, below)->next = above;
+    if (above != VMM_NO_PARTITION) vmm_partition_record(p, above)->previous = below;
+}
+
+/* Takes the low end of a hole for a record that is not in the list. A hole that is used up goes. */
+VMM_INLINE void vmm_partition_settle(vmm_partitions_t *p, uint32_t hole, uint32_t i)
+{
+    vmm_partition_t *h = vmm_partition_record(p, hole), *r = vmm_partition_record(p, i);
+    const uint32_t above = h->next;
+    r->start = h->start;
+    r->state = VMM_PARTITION_HELD;
+    vmm_partition_join(p, h->previous, i);
+    h->start += r->bytes;
+    h->bytes -= r->bytes;
+    if (h->bytes) {
+        vmm_partition_join(p, i, hole);
+        return;
+    }
+    vmm_partition_drop(p, hole);
+    vmm_partition_join(p, i, above);
+}
+
+/* Makes one hole of two neighbours that are holes. */
+VMM_INLINE void vmm_partition_merge(vmm_partitions_t *p, uint32_t below, uint32_t above)
+{
+    if (below == VMM_NO_PARTITION || above == VMM_NO_PARTITION) return;
+    if (!vmm_partition_is(p, below, VMM_PARTITION_HOLE) || !vmm_partition_is(p, above, VMM_PARTITION_HOLE)) return;
+    vmm_partition_record(p, below)->bytes += vmm_partition_record(p, above)->bytes;
+    vmm_partition_join(p, below, vmm_partition_record(p, above)->next);
+    vmm_partition_drop(p, above);
+}
+
+/* The memory of a held record becomes a hole, which has a record of its own. The held one leaves the list. */
+VMM_INLINE void vmm_partition_vacate(vmm_partitions_t *p, uint32_t i)
+{
+    const uint32_t hole = vmm_partition_take(p);
+    vmm_partition_t *r = vmm_partition_record(p, i), *h = vmm_partition_record(p, hole);
+    const uint32_t below = r->previous, above = r->next;
+    h->start = r->start;
+    h->bytes = r->bytes;
+    h->owner = 0;
+    h->state = VMM_PARTITION_HOLE;
+    vmm_partition_join(p, below, hole);
+    vmm_partition_join(p, hole, above);
+    vmm_partition_merge(p, hole, above);
+    vmm_partition_merge(p, below, hole);
+}
+
+/* Of two holes that are large enough, is the second the better one? */
+VMM_INLINE bool vmm_hole_is_better(const vmm_partition_t *best, const vmm_partition_t *h, unsigned fit)
+{
+    return fit == VMM_BEST_FIT ? h->bytes < best->bytes : fit == VMM_WORST_FIT && h->bytes > best->bytes;
+}
+
+VMM_OUTLINE uint32_t vmm_hole_find(vmm_partitions_t *p, unsigned fit, uint64_t bytes)
+{
+    uint32_t i, best = VMM_NO_PARTITION;
+    for (i = p->first; i != VMM_NO_PARTITION; i = vmm_partition_record(p, i)->next) {
+        const vmm_partition_t *h = vmm_partition_record(p, i);
+        if (h->state != VMM_PARTITION_HOLE || h->bytes < bytes) continue;
+        if (fit == VMM_FIRST_FIT) return i;
+        if (fit == VMM_NEXT_FIT && h->start - p->base + h->bytes > p->rover - p->base) return i;
+        if (best == VMM_NO_PARTITION || vmm_hole_is_better(vmm_partition_record(p, best), h, fit)) best = i;
+    }
+    return best; /* next fit: from the start again */
+}
+
+/* Gives a record that is not in the list, and knows its bytes, the memory that a fit chooses. */
+VMM_OUTLINE vmm_status_t vmm_partition_place(vmm_partitions_t *p, unsigned fit, uint32_t i)
+{
+    vmm_partition_t *r = vmm_partition_record(p, i);
+    const uint32_t hole = vmm_hole_find(p, fit, r->bytes);
+    if (hole == VMM_NO_PARTITION) return VMM_E_NO_FRAME;
+    vmm_partition_settle(p, hole, i);
+    if (fit == VMM_NEXT_FIT) p->rover = r->start - p->base + r->bytes == p->bytes ? p->base : r->start + r->bytes;
+    return VMM_OK;
+}
+
+VMM_INLINE bool vmm_hole_fit_is_known(unsigned fit)
+{
+    return fit >= VMM_FIRST_FIT && fit <= VMM_WORST_FIT;
+}
+/** @endcond */
+
+/** Memory that vmm_partitions_create needs.
+ *  @param most  partitions that may be held or swapped out at a time
+ *  @return bytes; 0 when most is 0 or more than 2^30. O(1). */
+VMM_INLINE uint64_t vmm_partitions_bytes(uint32_t most)
+{
+    if (!most || most > UINT32_C(1) << 30) return 0;
+    return sizeof(vmm_partitions_t) + (2 * (uint64_t)most + 2) * sizeof(vmm_partition_t);
+}
+
+/** Makes one hole of a stretch of physical memory. The memory itself is not touched, here or later.
+ *  @param block       memory for what is known of it, a multiple of 8
+ *  @param bytes       of block, at least vmm_partitions_bytes(most)
+ *  @param base        physical address of the first byte
+ *  @param memory      how many bytes are managed
+ *  @param most        partitions that may be held or swapped out at a time
+ *  @param partitions  receives block
+ *  @return VMM_OK; VMM_E_ARGUMENT when a pointer is null, or most is 0 or more than 2^30; VMM_E_ALIGN; VMM_E_RANGE when
+ *  memory is 0 or base + memory wraps; VMM_E_NO_FRAME when block is too small. O(most). */
+VMM_OUTLINE vmm_status_t vmm_partitions_create(void *block, uint64_t bytes, vmm_paddr_t base, uint64_t memory,
+                                               uint32_t most, vmm_partitions_t **partitions)
+{
+    vmm_partitions_t *p = (vmm_partitions_t *)block;
+    vmm_partition_t *h;
+    uint32_t i;
+    if (!block || !partitions || !vmm_partitions_bytes(most)) return VMM_E_ARGUMENT;
+    if ((uintptr_t)block & 7) return VMM_E_ALIGN;
+    if (!memory || base + memory < base) return VMM_E_RANGE;
+    if (bytes < vmm_partitions_bytes(most)) return VMM_E_NO_FRAME;
+    VMM_SET(p, 0, sizeof *p);
+    p->base = p->rover = base;
+    p->bytes = memory;
+    p->most = most;
+    p->spare = VMM_NO_PARTITION;
+    for (i = vmm_partitions_records(p); i-- > 0;) vmm_partition_drop(p, i);
+    p->first = vmm_partition_take(p);
+    h = vmm_partition_record(p, p->first);
+    h->start = base;
+    h->bytes = memory;
+    h->next = VMM_NO_PARTITION;
+    h->state = VMM_PARTITION_HOLE;
+    *partitions = p;
+    return VMM_OK;
+}
+
+/** A partition's record, to be read.
+ *  @param p          the partitions
+ *  @param partition  its number
+ *  @return the record, which moves with p alone; null when there is no such number. O(1). */
+VMM_INLINE const vmm_partition_t *vmm_partition_at(const vmm_partitions_t *p, uint32_t partition)
+{
+    return partition < vmm_partitions_records(p) ? (const vmm_partition_t *)(const void *)(p + 1) + partition : NULL;
+}
+
+/** Takes memory from the low end of the hole that a fit chooses.
+ *  @param p          the partitions
+ *  @param fit        VMM_FIRST_FIT, VMM_NEXT_FIT, VMM_BEST_FIT, VMM_WORST_FIT
+ *  @param bytes      how many
+ *  @param owner      the caller's number
+ *  @param partition  receives the partition's number, which it keeps when it is moved or swapped
+ *  @return VMM_OK; VMM_E_NO_FRAME when no hole is large enough (when vmm_partitions_measure says that as many bytes are
+ *  free, fragmentation is why); VMM_E_LIMIT when `most` are held or out; VMM_E_ARGUMENT for another fit; VMM_E_RANGE
+ *  for 0 bytes. Nothing was changed then. O(holes + partitions): the list is searched in the order of addresses. */
+VMM_OUTLINE vmm_status_t vmm_partition_alloc(vmm_partitions_t *p, unsigned fit, uint64_t bytes, uint32_t owner,
+                                             uint32_t *partition)
+{
+    vmm_status_t status;
+    uint32_t i;
+    if (!vmm_hole_fit_is_known(fit)) return VMM_E_ARGUMENT;
+    if (!bytes) return VMM_E_RANGE;
+    if (p->held + p->out >= p->most) return VMM_E_LIMIT;
+    i = vmm_partition_take(p);
+    vmm_partition_record(p, i)->bytes = bytes;
+    status = vmm_partition_place(p, fit, i);
+    if (status) {
+        vmm_partition_drop(p, i);
+        return status;
+    }
+    vmm_partition_record(p, i)->owner = owner;
+    p->held++;
+    *partition = i;
+    return VMM_OK;
+}
+
+/** Gives a partition back; its memory joins holes beside it. One that is swapped out is forgotten.
+ *  @param p          the partitions
+ *  @param partition  its number
+ *  @return VMM_OK; VMM_E_NOT_MAPPED when it is neither held nor out: nothing was changed. O(1). */
+VMM_OUTLINE vmm_status_t vmm_partition_free(vmm_partitions_t *p, uint32_t partition)
+{
+    if (vmm_partition_is(p, partition, VMM_PARTITION_OUT)) p->out--;
+    else if (vmm_partition_is(p, partition, VMM_PARTITION_HELD)) {
+        p->held--;
+        vmm_partition_vacate(p, partition);
+    } else return VMM_E_NOT_MAPPED;
+    vmm_partition_drop(p, partition);
+    return VMM_OK;
+}
+
+/** Measures external fragmentation.
+ *  @param p  the partitions
+ *  @param f  receives the figures
+ *  O(holes + partitions). */
+VMM_OUTLINE void vmm_partitions_measure(const vmm_partitions_t *p, vmm_fragmentation_t *f)
+{
+    uint64_t rest, all;
+    uint32_t i;
+    VMM_SET(f, 0, sizeof *f);
+    for (i = p->first; i != VMM_NO_PARTITION; i = vmm_partition_at(p, i)->next) {
+        const vmm_partition_t *r = vmm_partition_at(p, i);
+        if (r->state != VMM_PARTITION_HOLE) {
+            f->held += r->bytes;
+            continue;
+        }
+        f->holes++;
+        f->free += r->bytes;
+        if (r->bytes > f->largest) f->largest = r->bytes;
+    }
+    rest = f->free - f->largest;
+    for (all = f->free; all > UINT64_MAX / 1000; all >>= 1) rest >>= 1;
+    if (all) f->permille = (uint32_t)(rest * 1000 / all);
+}
+
+/** What moves the content of partitions. Every function may be null: without move, the RAM of memory is copied; without
+ *  out or in, nothing can be swapped; without moved, nobody is told. Functions other than moved return 0, or anything
+ *  else to refuse: then the partition stays what it was before the call. They may not change the partitions. */
+typedef struct vmm_mover {
+    /** Copies a partition's bytes to a lower address; the stretches may overlap. */
+    int (*move)(void *user, uint32_t partition, vmm_paddr_t to, vmm_paddr_t from, uint64_t bytes);
+    int (*out)(void *user, uint32_t partition, vmm_paddr_t from, uint64_t bytes); /**< Writes its bytes to disk. */
+    int (*in)(void *user, uint32_t partition, vmm_paddr_t to, uint64_t bytes);    /**< Reads them from disk. */
+    /** A partition has another place, or none (present is false): base registers and descriptors must follow. */
+    void (*moved)(void *user, uint32_t partition, vmm_paddr_t start, bool present);
+    void *user;                 /**< Passed to all. */
+    const vmm_memory_t *memory; /**< What is copied without move. */
+    uint64_t cycles_per_byte;   /**< Time that a byte takes to be copied, written to disk, or read. */
+} vmm_mover_t;
+
+/** What compaction and swapping did. Set it to 0 before; every call adds to it, also one that fails. */
+typedef struct vmm_moves {
+    uint64_t moves;  /**< Partitions copied, written or read. */
+    uint64_t bytes;  /**< Bytes of those. One that goes out and comes in counts twice. */
+    uint64_t cycles; /**< bytes * cycles_per_byte, or 2^64 - 1 when that is more. */
+} vmm_moves_t;
+
+/** @cond internal */
+/* Counts something that was done, and tells where a partition is now. */
+VMM_INLINE void vmm_partition_moved(vmm_partitions_t *p, uint32_t i, const vmm_mover_t *m, vmm_moves_t *moves)
+{
+    const vmm_partition_t *r = vmm_partition_record(p, i);
+    moves->moves++;
+    moves->bytes += r->bytes;
+    if (m->cycles_per_byte && r->bytes > (UINT64_MAX - moves->cycles) / m->cycles_per_byte) moves->cycles = UINT64_MAX;
+    else moves->cycles += r->bytes * m->cycles_per_byte;
+    if (m->moved) m->moved(m->user, i, r->start, r->state == VMM_PARTITION_HELD);
+}
+
+/* Copies to a lower address inside the RAM window. A piece is read whole before any of it is written over. */
+VMM_OUTLINE vmm_status_t vmm_partition_copy(const vmm_memory_t *memory, vmm_paddr_t to, vmm_paddr_t from,
+                                            uint64_t bytes)
+{
+    uint8_t *target = memory ? vmm_mem_host(memory, to, bytes) : NULL;
+    const uint8_t *source = memory ? vmm_mem_host(memory, from, bytes) : NULL;
+    uint8_t piece[256];
+    uint64_t at, part;
+    if (!target || !source) return VMM_E_RANGE;
+    for (at = 0; at < bytes; at += part) {
+        part = bytes - at < sizeof piece ? bytes - at : sizeof piece;
+        VMM_COPY(piece, source + (size_t)at, (size_t)part);
+        VMM_COPY(target + (size_t)at, piece, (size_t)part);
+    }
+    return VMM_OK;
+}
+
+/* A held partition and the hole right below it change places. */
+VMM_INLINE void vmm_partition_slide(vmm_partitions_t *p, uint32_t hole, uint32_t i)
+{
+    vmm_partition_t *h = vmm_partition_record(p, hole), *r = vmm_partition_record(p, i);
+    const uint32_t below = h->previous, above = r->next;
+    r->start = h->start;
+    h->start += r->bytes;
+    vmm_partition_join(p, below, i);
+    vmm_partition_join(p, i, hole);
+    vmm_partition_join(p, hole, above);
+    vmm_partition_merge(p, hole, above);
+}
+
+/* One partition goes down to where the hole right below it begins. */
+VMM_OUTLINE vmm_status_t vmm_partition_down(vmm_partitions_t *p, uint32_t hole, uint32_t i, const vmm_mover_t *m,
+                                            vmm_moves_t *moves)
+{
+    const vmm_partition_t *h = vmm_partition_record(p, hole), *r = vmm_partition_record(p, i);
+    vmm_status_t status = VMM_OK;
+    if (!m->move) status = vmm_partition_copy(m->memory, h->start, r->start, r->bytes);
+    else if (m->move(m->user, i, h->start, r->start, r->bytes)) status = VMM_E_IO;
+    if (status) return status;
+    vmm_partition_slide(p, hole, i);
+    vmm_partition_moved(p, i, m, moves);
+    return VMM_OK;
+}
+
+/* The bytes of a partition that is out, and has been given memory, are read. When they cannot be, it is out again. */
+VMM_OUTLINE vmm_status_t vmm_partition_read(vmm_partitions_t *p, uint32_t i, const vmm_mover_t *m, vmm_moves_t *moves)
+{
+    vmm_partition_t *r = vmm_partition_record(p, i);
+    if (m->in(m->user, i, r->start, r->bytes)) {
+        vmm_partition_vacate(p, i);
+        r->state = VMM_PARTITION_OUT;
+        return VMM_E_IO;
+    }
+    p->out--;
+    p->held++;
+    vmm_partition_moved(p, i, m, moves);
+    return VMM_OK;
+}
+/** @endcond */
+
+/** Swaps a partition out: its bytes are written, its memory becomes a hole.
+ *  @param p          the partitions
+ *  @param partition  its number
+ *  @param m          what writes
+ *  @param moves      is added to
+ *  @return VMM_OK; VMM_E_IO when out refused; VMM_E_NOT_MAPPED when the partition is not held; VMM_E_ARGUMENT without
+ *  out. Nothing was changed then. Calls out, then moved. O(1). */
+VMM_OUTLINE vmm_status_t vmm_partition_swap_out(vmm_partitions_t *p, uint32_t partition, const vmm_mover_t *m,
+                                                vmm_moves_t *moves)
+{
+    vmm_partition_t *r;
+    if (!m->out) return VMM_E_ARGUMENT;
+    if (!vmm_partition_is(p, partition, VMM_PARTITION_HELD)) return VMM_E_NOT_MAPPED;
+    r = vmm_partition_record(p, partition);
+    if (m->out(m->user, partition, r->start, r->bytes)) return VMM_E_IO;
+    vmm_partition_vacate(p, partition);
+    r->state = VMM_PARTITION_OUT;
+    p->held--;
+    p->out++;
+    vmm_partition_moved(p, partition, m, moves);
+    return VMM_OK;
+}
+
+/** Swaps a partition in, at any place.
+ *  @param p          the partitions
+ *  @param fit        how the hole is chosen, as in vmm_partition_alloc
+ *  @param partition  its number
+ *  @param m          what reads
+ *  @param moves      is added to
+ *  @return VMM_OK; VMM_E_NO_FRAME when no hole is large enough; VMM_E_IO when in refused; VMM_E_NOT_MAPPED when the
+ *  partition is not out; VMM_E_ARGUMENT for another fit, or without in. It is still out then. Calls in, then moved.
+ *  O(holes + partitions). */
+VMM_OUTLINE vmm_status_t vmm_partition_swap_in(vmm_partitions_t *p, unsigned fit, uint32_t partition,
+                                               const vmm_mover_t *m, vmm_moves_t *moves)
+{
+    const vmm_paddr_t rover = p->rover;
+    vmm_status_t status;
+    if (!m->in || !vmm_hole_fit_is_known(fit)) return VMM_E_ARGUMENT;
+    if (!vmm_partition_is(p, partition, VMM_PARTITION_OUT)) return VMM_E_NOT_MAPPED;
+    status = vmm_partition_place(p, fit, partition);
+    if (status == VMM_OK) status = vmm_partition_read(p, partition, m, moves);
+    if (status) p->rover = rover;
+    return status;
+}
+
+/** Compacts by moving: from the lowest address up, each partition goes down as far as it can, until there is a hole
+ *  that is large enough, or one hole alone.
+ *  @param p       the partitions
+ *  @param enough  bytes of the hole that is wanted; 0: go on to the end
+ *  @param m       what copies: its move, or the RAM of its memory
+ *  @param moves   is added to
+ *  @return VMM_OK, also when no hole can become that large; VMM_E_IO when move refused, VMM_E_RANGE when a partition
+ *  that is to be copied does not lie in the RAM of memory: what was moved before stays moved, the rest is as it was.
+ *  Calls move and moved once for each partition that moves. O(partitions + bytes moved). */
+VMM_OUTLINE vmm_status_t vmm_partitions_compact(vmm_partitions_t *p, uint64_t enough, const vmm_mover_t *m,
+                                                vmm_moves_t *moves)
+{
+    vmm_fragmentation_t f;
+    uint32_t i = p->first;
+    vmm_partitions_measure(p, &f);
+    while (i != VMM_NO_PARTITION && (!enough || f.largest < enough)) {
+        const uint32_t next = vmm_partition_record(p, i)->next;
+        vmm_status_t status;
+        if (next == VMM_NO_PARTITION) break;
+        if (vmm_partition_is(p, i, VMM_PARTITION_HOLE)) {
+            status = vmm_partition_down(p, i, next, m, moves);
+            if (status) return status;
+            if (vmm_partition_record(p, i)->bytes > f.largest) f.largest = vmm_partition_record(p, i)->bytes;
+        } else i = next;
+    }
+    return VMM_OK;
+}
+
+/** Compacts by swapping, where memory cannot be copied: each partition that has a hole below it goes out and comes in
+ *  again at the hole's place.
+ *  @param p       the partitions
+ *  @param enough  bytes of the hole that is wanted; 0: go on to the end
+ *  @param m       what writes and reads
+ *  @param moves   is added to: twice the bytes that vmm_partitions_compact copies
+ *  @return VMM_OK, also when no hole can become that large; VMM_E_ARGUMENT without out or in; VMM_E_IO when out or in
+ *  refused: what was done before stays done. When it was in, its partition is out now, and vmm_partition_swap_in
+ *  may try again. Calls out, moved, in, moved for each partition that moves. O(partitions). */
+VMM_OUTLINE vmm_status_t vmm_partitions_compact_by_swap(vmm_partitions_t *p, uint64_t enough, const vmm_mover_t *m,
+                                                        vmm_moves_t *moves)
+{
+    vmm_fragmentation_t f;
+    uint32_t i = p->first;
+    if (!m->out || !m->in) return VMM_E_ARGUMENT;
+    vmm_partitions_measure(p, &f);
+    while (i != VMM_NO_PARTITION && (!enough || f.largest < enough)) {
+        const uint32_t next = vmm_partition_record(p, i)->next;
+        vmm_status_t status;
+        if (next == VMM_NO_PARTITION) break;
+        if (vmm_partition_is(p, i, VMM_PARTITION_HOLE)) {
+            status = vmm_partition_swap_out(p, next, m, moves);
+            if (status) return status;
+            vmm_partition_settle(p, i, next); /* the hole i is large enough now, and begins where it did */
+            status = vmm_partition_read(p, next, m, moves);
+            if (status) return status;
+            if (vmm_partition_record(p, i)->bytes > f.largest) f.largest = vmm_partition_record(p, i)->bytes;
+        } else i = next;
+    }
+    return VMM_OK;
+}
+
+/** @cond internal */
+/* One record of the list: is it where the one below ends, and linked both ways? */
+VMM_INLINE bool vmm_partition_follows(const vmm_partitions_t *p, uint32_t i, uint32_t below, vmm_paddr_t start)
+{
+    const vmm_partition_t *r = vmm_partition_at(p, i);
+    if (!r || r->previous != below || r->start != start || !r->bytes) return false;
+    if (r->bytes > p->bytes - (start - p->base)) return false;
+    if (r->state == VMM_PARTITION_HELD) return true;
+    return r->state == VMM_PARTITION_HOLE &&
+           (below == VMM_NO_PARTITION || !vmm_partition_is(p, below, VMM_PARTITION_HOLE));
+}
+/** @endcond */
+
+/** Verifies all invariants.
+ *  @param p  the partitions
+ *  @return whether all is well. O(most). */
+VMM_OUTLINE bool vmm_partitions_check(const vmm_partitions_t *p)
+{
+    const uint32_t records = vmm_partitions_records(p);
+    uint32_t i, below = VMM_NO_PARTITION, listed = 0, held = 0, out = 0, spare = 0;
+    vmm_paddr_t start = p->base;
+    for (i = p->first; i != VMM_NO_PARTITION; i = vmm_partition_at(p, i)->next) {
+        if (listed++ == records || !vmm_partition_follows(p, i, below, start)) return false;
+        held += vmm_partition_is(p, i, VMM_PARTITION_HELD);
+        start += vmm_partition_at(p, i)->bytes;
+        below = i;
+    }
+    for (i = p->spare; i != VMM_NO_PARTITION; i = vmm_partition_at(p, i)->next)
+        if (spare++ == records || !vmm_partition_is(p, i, VMM_PARTITION_SPARE)) return false;
+    for (i = 0; i < records; i++) out += vmm_partition_is(p, i, VMM_PARTITION_OUT);
+    return start == p->base + p->bytes && held == p->held && out == p->out && held + out <= p->most &&
+           listed + spare + out == records && p->rover - p->base < p->bytes;
+}
+
+/* -- x86: descriptors -- */
+
+/** x86's segment registers, numbered as in instructions. */
+enum vmm_x86_register {
+    VMM_X86_ES = 0, /**< Extra. */
+    VMM_X86_CS = 1, /**< Code. */
+    VMM_X86_SS = 2, /**< Stack: its faults are #SS. */
+    VMM_X86_DS = 3, /**< Data. */
+    VMM_X86_FS = 4, /**< Extra; keeps its base in 64-bit mode. */
+    VMM_X86_GS = 5  /**< Extra; keeps its base in 64-bit mode. */
+};
+
+/** Bits of the type of a code or data descriptor (SDM volume 3, 3.4.5.1). */
+enum vmm_x86_type {
+    VMM_X86_ACCESSED = 1,    /**< Set by the processor when the descriptor is loaded. */
+    VMM_X86_WRITABLE = 2,    /**< Of data. */
+    VMM_X86_READABLE = 2,    /**< Of code. */
+    VMM_X86_DOWN = 4,        /**< Of data: expand-down, the valid offsets lie above the limit. */
+    VMM_X86_CONFORMING = 4,  /**< Of code: runs at the privilege of who jumps to it. */
+    VMM_X86_CODE = 8,        /**< Code; else data. */
+    VMM_X86_LOCAL_TABLE = 2, /**< Of the system: a local descriptor table. */
+    VMM_X86_CALL_GATE = 12   /**< Of the system: a call gate of 32 or 64 bits. */
+};
+
+/** A descriptor of 8 bytes, unpacked:
+ *
+ *  | bits | 63:56 | 55 | 54 | 53 | 52 | 51:48 | 47 | 46:45 | 44 | 43:40 | 39:16 | 15:0 |
+ *  |---|---|---|---|---|---|---|---|---|---|---|---|---|
+ *  | | base 31:24 | G | D/B | L | AVL | limit 19:16 | P | DPL | S | type | base 23:0 | limit 15:0 |
+ *
+ *  Gates have another layout below bit 40. */
+typedef struct vmm_x86_descriptor {
+    uint64_t base;  /**< Linear address of its first byte. 32 bits of it are in the descriptor. */
+    uint32_t limit; /**< The last offset, in bytes whatever the granularity; expand-down: the last that is not valid. */
+    uint8_t type;   /**< enum vmm_x86_type. */
+    uint8_t dpl;    /**< 0 to 3. */
+    bool code_or_data; /**< S; else a system descriptor. */
+    bool present;      /**< P. */
+    bool available;    /**< AVL: software's. */
+    bool long_code;    /**< L: 64-bit code. */
+    bool big;          /**< D/B: 32-bit code or stack; expand-down: the last offset is 2^32 - 1, else 2^16 - 1. */
+    bool granular;     /**< G: the limit counts 4 KiB. */
+} vmm_x86_descriptor_t;
+
+/** Unpacks a descriptor.
+ *  @param raw  its 8 bytes, as a little-endian number
+ *  @return what it says. O(1). */
+VMM_INLINE vmm_x86_descriptor_t vmm_x86_unpack(uint64_t raw)
+{
+    const uint32_t limit = (uint32_t)(raw & 0xffff) | ((uint32_t)(raw >> 32) & 0xf0000);
+    vmm_x86_descriptor_t d;
+    d.base = ((raw >> 16) & 0xffffff) | (raw >> 56) << 24;
+    d.type = (uint8_t)(raw >> 40 & 15);
+    d.code_or_data = vmm_bit(raw, 44);
+    d.dpl = (uint8_t)(raw >> 45 & 3);
+    d.present = vmm_bit(raw, 47);
+    d.available = vmm_bit(raw, 52);
+    d.long_code = vmm_bit(raw, 53);
+    d.big = vmm_bit(raw, 54);
+    d.granular = vmm_bit(raw, 55);
+    d.limit = d.granular ? limit << 12 | 0xfff : limit;
+    return d;
+}
+
+/** Packs a descriptor; vmm_x86_unpack gives the same back.
+ *  @param d    what it says
+ *  @param raw  receives its 8 bytes, as a little-endian number
+ *  @return VMM_OK; VMM_E_ARGUMENT when type or dpl is too large; VMM_E_RANGE when the base has more than 32 bits, or
+ *  the limit more than 20 without granularity; VMM_E_ALIGN when with granularity its low 12 bits are not all ones.
+ *  O(1). */
+VMM_INLINE vmm_status_t vmm_x86_pack(const vmm_x86_descriptor_t *d, uint64_t *raw)
+{
+    const uint64_t limit = d->granular ? d->limit >> 12 : d->limit;
+    if (d->type > 15 || d->dpl > 3) return VMM_E_ARGUMENT;
+    if (d->base >> 32 || limit >> 20) return VMM_E_RANGE;
+    if (d->granular && (~d->limit & 0xfff)) return VMM_E_ALIGN;
+    *raw = (limit & 0xffff) | (d->base & 0xffffff) << 16 | (uint64_t)d->type << 40 | (uint64_t)d->code_or_data << 44 |
+           (uint64_t)d->dpl << 45 | (uint64_t)d->present << 47 | (limit >> 16) << 48 | (uint64_t)d->available << 52 |
+           (uint64_t)d->long_code << 53 | (uint64_t)d->big << 54 | (uint64_t)d->granular << 55 | (d->base >> 24) << 56;
+    return VMM_OK;
+}
+
+/** Makes a selector.
+ *  @param index  of the descriptor, 0 to 8191
+ *  @param local  TI: in the local descriptor table
+ *  @param rpl    requested privilege level, 0 to 3
+ *  @return the selector: index 15:3, TI 2, RPL 1:0. O(1). */
+VMM_INLINE uint16_t vmm_x86_selector(unsigned index, bool local, unsigned rpl)
+{
+    return (uint16_t)(index << 3 | (unsigned)local << 2 | (rpl & 3));
+}
+
+/* -- x86: segment registers -- */
+
+/** How segment registers work. */
+enum vmm_x86_mode {
+    VMM_X86_REAL = 0,      /**< Real mode: a selector is the base / 16. */
+    VMM_X86_VIRTUAL = 1,   /**< Virtual-8086 mode: the same, with a limit of 64 KiB. */
+    VMM_X86_PROTECTED = 2, /**< Protected mode, and long mode not active. */
+    VMM_X86_LONG = 3       /**< Long mode active: 64-bit mode while L is set in CS, else compatibility mode. */
+};
+
+/** A segment register: the selector, and the descriptor that was loaded with it, which is what accesses use. */
+typedef struct vmm_x86_segment {
+    uint16_t selector;               /**< As it was loaded; of CS, RPL is CPL. */
+    bool null;                       /**< Holds no segment. */
+    vmm_x86_descriptor_t descriptor; /**< The hidden part. */
+} vmm_x86_segment_t;
+
+/** The segment registers of a processor. Plain data: what the processor sets without checks (SYSCALL, VM entry, LGDT,
+ *  WRMSR of a base) is written into it.
+ *
+ *  Descriptors are read and marked through two callbacks, which go through page tables as implicit supervisor accesses
+ *  where there are any; without them, linear addresses are physical ones in the RAM window of memory. A table may lie
+ *  anywhere and have any content: no byte outside the window is touched.
+ *  Invariant: cpl <= 3; vaddr_bits is 48, or 57 with CR4.LA57. */
+typedef struct vmm_x86_segments {
+    vmm_x86_segment_t segment[6]; /**< By enum vmm_x86_register. */
+    vmm_x86_segment_t ldtr;       /**< The local descriptor table. */
+    uint64_t gdt_base;            /**< GDTR: linear address of the global descriptor table. */
+    uint16_t gdt_limit;           /**< GDTR: its last byte. */
+    uint8_t mode;                 /**< enum vmm_x86_mode. */
+    uint8_t cpl;                  /**< Current privilege level. */
+    uint8_t vaddr_bits;           /**< Of canonical addresses. */
+    const vmm_memory_t *memory;   /**< Where descriptors are without callbacks. */
+    /** Reads 8 bytes at any alignment. 0: done; else refused. */
+    int (*read)(void *user, vmm_vaddr_t linear, uint64_t *raw);
+    /** Sets the accessed bit: the lowest bit of the byte at an address. 0: done; else refused. */
+    int (*mark)(void *user, vmm_vaddr_t linear);
+    void *user;                /**< Passed to both. */
+    vmm_segment_fault_t fault; /**< Reasons of the last VMM_FAULT. */
+} vmm_x86_segments_t;
+
+/** Sets segment registers as at reset: real mode, CPL 0, base 0 (CS: selector 0xf000, base 0xffff0000), limit 0xffff,
+ *  writable data, no tables.
+ *  @param s       the registers
+ *  @param memory  where descriptors are without callbacks; may be null with them
+ *  O(1). */
+VMM_OUTLINE void vmm_x86_segments_init(vmm_x86_segments_t *s, const vmm_memory_t *memory)
+{
+    unsigned i;
+    VMM_SET(s, 0, sizeof *s);
+    for (i = 0; i < 6; i++) s->segment[i].descriptor = vmm_x86_unpack(UINT64_C(0x000093000000ffff));
+    s->segment[VMM_X86_CS].selector = 0xf000;
+    s->segment[VMM_X86_CS].descriptor.base = 0xffff0000;
+    s->ldtr.null = true;
+    s->gdt_limit = 0xffff;
+    s->vaddr_bits = 48;
+    s->memory = memory;
+}
+
+/** @cond internal */
+VMM_INLINE bool vmm_x86_is_64(const vmm_x86_segments_t *s)
+{
+    return s->mode == VMM_X86_LONG && s->segment[VMM_X86_CS].descriptor.long_code;
+}
+
+VMM_INLINE bool vmm_x86_is_canonical(const vmm_x86_segments_t *s, uint64_t linear)
+{
+    const uint64_t above = linear >> (s->vaddr_bits - 1);
+    return above == 0 || above == ~UINT64_C(0) >> (s->vaddr_bits - 1);
+}
+
+VMM_INLINE vmm_status_t vmm_x86_segment_refuse(vmm_x86_segments_t *s, unsigned vector, uint16_t code, unsigned rule,
+                                               uint32_t segment)
+{
+    vmm_segment_refuse(&s->fault, rule, VMM_READ, segment, 0);
+    s->fault.cause = (uint8_t)vector;
+    s->fault.code = code;
+    return VMM_FAULT;
+}
+
+/* #GP, #NP or #SS with the selector: its index and TI; EXT and IDT are 0. */
+VMM_INLINE vmm_status_t vmm_x86_selector_refuse(vmm_x86_segments_t *s, unsigned vector, uint16_t selector,
+                                                unsigned rule)
+{
+    return vmm_x86_segment_refuse(s, vector, selector & 0xfffc, rule, selector);
+}
+
+VMM_INLINE int vmm_x86_table_read(const vmm_x86_segments_t *s, uint64_t linear, uint64_t *raw)
+{
+    const uint8_t *at;
+    if (s->read) return s->read(s->user, linear, raw);
+    at = s->memory ? vmm_mem_host(s->memory, linear, 8) : NULL;
+    if (!at) return 1;
+    *raw = vmm_get(at, 8);
+    return 0;
+}
+
+/* Other processors may write the byte meanwhile. */
+VMM_INLINE int vmm_x86_table_mark(const vmm_x86_segments_t *s, uint64_t linear)
+{
+    uint8_t *at, old;
+    if (s->mark) return s->mark(s->user, linear);
+    at = s->memory ? vmm_mem_host(s->memory, linear, 1) : NULL;
+    if (!at) return 1;
+    old = VMM_ATOMIC_LOAD(at);
+    while (!VMM_ATOMIC_CAS(at, &old, (uint8_t)(old | VMM_X86_ACCESSED))) continue;
+    return 0;
+}
+
+/* Neither a callback nor the window could. */
+VMM_INLINE vmm_status_t vmm_x86_table_refuse(vmm_x86_segments_t *s, uint16_t selector, bool by_callback)
+{
+    return vmm_x86_segment_refuse(s, by_callback ? 0 : 18, 0, VMM_SEGMENT_TABLE_MEMORY, selector);
+}
+
+/* One descriptor that a load goes through. */
+typedef struct vmm_x86_found {
+    uint64_t linear; /* its address */
+    uint16_t selector;
+    vmm_x86_descriptor_t d;
+} vmm_x86_found_t;
+
+/* Reads the descriptor that a selector names, of 8 or 16 bytes; the upper half is looked at by who needs it. */
+VMM_OUTLINE vmm_status_t vmm_x86_find(vmm_x86_segments_t *s, uint16_t selector, unsigned bytes, vmm_x86_found_t *found)
+{
+    const bool local = (selector & 4) != 0;
+    const uint32_t limit = local ? s->ldtr.descriptor.limit : s->gdt_limit;
+    const uint64_t base = local ? s->ldtr.descriptor.base : s->gdt_base;
+    uint64_t raw = 0;
+    found->selector = selector;
+    if ((local && s->ldtr.null) || (selector & 0xfff8u) + (bytes - 1) > limit)
+        return vmm_x86_selector_refuse(s, 13, selector, VMM_SEGMENT_NUMBER);
+    found->linear = base + (selector & 0xfff8);
+    if (s->mode != VMM_X86_LONG) found->linear &= 0xffffffff;
+    else if (!vmm_x86_is_canonical(s, found->linear) || !vmm_x86_is_canonical(s, found->linear + (bytes - 1)))
+        return vmm_x86_selector_refuse(s, 13, selector, VMM_SEGMENT_WIDTH);
+    if (vmm_x86_table_read(s, found->linear, &raw)) return vmm_x86_table_refuse(s, selector, s->read != NULL);
+    found->d = vmm_x86_unpack(raw);
+    return VMM_OK;
+}
+
+/* The last steps of a load that passed its checks: the accessed bit, then the register. */
+VMM_INLINE vmm_status_t vmm_x86_touch(vmm_x86_segments_t *s, vmm_x86_found_t *found)
+{
+    const uint64_t byte = found->linear + 5;
+    if (found->d.type & VMM_X86_ACCESSED) return VMM_OK;
+    if (vmm_x86_table_mark(s, s->mode == VMM_X86_LONG ? byte : byte & 0xffffffff))
+        return vmm_x86_table_refuse(s, found->selector, s->mark != NULL);
+    found->d.type |= VMM_X86_ACCESSED;
+    return VMM_OK;
+}
+
+VMM_INLINE void vmm_x86_segment_put(vmm_x86_segments_t *s, unsigned number, const vmm_x86_found_t *found)
+{
+    s->segment[number].selector = found->selector;
+    s->segment[number].null = false;
+    s->segment[number].descriptor = found->d;
+}
+
+/* Intel's processors clear the base with the rest. */
+VMM_INLINE void vmm_x86_segment_clear(vmm_x86_segment_t *segment, uint16_t selector)
+{
+    VMM_SET(segment, 0, sizeof *segment);
+    segment->selector = selector;
+    segment->null = true;
+}
+
+/* Real mode keeps limit and type as they are. */
+VMM_INLINE void vmm_x86_segment_put_real(vmm_x86_segments_t *s, unsigned number, uint16_t selector)
+{
+    vmm_x86_segment_t *r = &s->segment[number];
+    if (s->mode == VMM_X86_VIRTUAL) r->descriptor = vmm_x86_unpack(UINT64_C(0x0000f3000000ffff));
+    r->selector = selector;
+    r->null = false;
+    r->descriptor.base = (uint64_t)selector << 4;
+}
+
+/* SDM volume 2, MOV: DS, ES, FS, GS take data and readable code. Conforming code has no privilege to check. */
+VMM_INLINE unsigned vmm_x86_data_rule(const vmm_x86_segments_t *s, const vmm_x86_found_t *found)
+{
+    const vmm_x86_descriptor_t *d = &found->d;
+    const bool code = (d->type & VMM_X86_CODE) != 0;
+    if (!d->code_or_data || (code && !(d->type & VMM_X86_READABLE))) return VMM_SEGMENT_TYPE;
+    if (code && (d->type & VMM_X86_CONFORMING)) return VMM_SEGMENT_NO_RULE;
+    return (found->selector & 3) > d->dpl || s->cpl > d->dpl ? VMM_SEGMENT_PRIVILEGE : VMM_SEGMENT_NO_RULE;
+}
+
+/* SS takes writable data of just the privilege that runs. */
+VMM_INLINE unsigned vmm_x86_stack_rule(const vmm_x86_found_t *found, unsigned cpl)
+{
+    const vmm_x86_descriptor_t *d = &found->d;
+    if ((found->selector & 3u) != cpl) return VMM_SEGMENT_PRIVILEGE;
+    if (!d->code_or_data || (d->type & (VMM_X86_CODE | VMM_X86_WRITABLE)) != VMM_X86_WRITABLE) return VMM_SEGMENT_TYPE;
+    return d->dpl != cpl ? VMM_SEGMENT_PRIVILEGE : VMM_SEGMENT_NO_RULE;
+}
+
+/* JMP and CALL to code (SDM volume 2, JMP): conforming code may be more privileged, other code is as privileged. */
+VMM_INLINE unsigned vmm_x86_jump_rule(const vmm_x86_segments_t *s, const vmm_x86_found_t *found)
+{
+    const vmm_x86_descriptor_t *d = &found->d;
+    if (!d->code_or_data) {
+        const unsigned gates = s->mode == VMM_X86_LONG ? 1u << VMM_X86_CALL_GATE : 0x1a3au; /* 1 3 4 5 9 11 12 */
+        return gates >> d->type & 1 ? VMM_SEGMENT_GATE : VMM_SEGMENT_TYPE;
+    }
+    if (!(d->type & VMM_X86_CODE)) return VMM_SEGMENT_TYPE;
+    if (s->mode == VMM_X86_LONG && d->long_code && d->big) return VMM_SEGMENT_TYPE;
+    if (d->type & VMM_X86_CONFORMING) return d->dpl > s->cpl ? VMM_SEGMENT_PRIVILEGE : VMM_SEGMENT_NO_RULE;
+    return (found->selector & 3) > s->cpl || d->dpl != s->cpl ? VMM_SEGMENT_PRIVILEGE : VMM_SEGMENT_NO_RULE;
+}
+
+/* RET and IRET to code (SDM volume 2, RET), at the privilege that the selector asks for. */
+VMM_INLINE unsigned vmm_x86_return_rule(const vmm_x86_segments_t *s, const vmm_x86_found_t *found)
+{
+    const vmm_x86_descriptor_t *d = &found->d;
+    const unsigned rpl = found->selector & 3;
+    if (!d->code_or_data || !(d->type & VMM_X86_CODE)) return VMM_SEGMENT_TYPE;
+    if (s->mode == VMM_X86_LONG && d->long_code && d->big) return VMM_SEGMENT_TYPE;
+    if (rpl < s->cpl) return VMM_SEGMENT_PRIVILEGE;
+    if (d->type & VMM_X86_CONFORMING) return d->dpl > rpl ? VMM_SEGMENT_PRIVILEGE : VMM_SEGMENT_NO_RULE;
+    return d->dpl != rpl ? VMM_SEGMENT_PRIVILEGE : VMM_SEGMENT_NO_RULE;
+}
+
+/* Does the code segment that comes hold the instruction pointer? */
+VMM_INLINE bool vmm_x86_holds_ip(const vmm_x86_segments_t *s, const vmm_x86_descriptor_t *code, uint64_t ip)
+{
+    if (s->mode == VMM_X86_LONG && code->long_code) return vmm_x86_is_canonical(s, ip);
+    return ip <= code->limit;
+}
+/** @endcond */
+
+/** Loads ES, SS, DS, FS or GS, as MOV, POP and LDS do (SDM volume 2, MOV). In protected and long mode, in this order:
+ *  a null selector is taken by the data registers, and by SS in 64-bit mode with CPL < 3 and RPL = CPL, else #GP(0);
+ *  the descriptor lies inside its table, and in long mode at a canonical address, else #GP(selector); type and
+ *  privilege suit the register, else #GP(selector): data registers take data and readable code with DPL >= CPL and
+ *  DPL >= RPL, conforming code at any; SS takes writable data with RPL = DPL = CPL; the segment is present, else
+ *  #NP(selector), of SS #SS(selector). Then the accessed bit is set in the descriptor, if it is clear.
+ *  @param s         the registers
+ *  @param number    enum vmm_x86_register, not CS
+ *  @param selector  to be loaded
+ *  @return VMM_OK; VMM_FAULT with vector and error code in s->fault, and cause 0 when a callback refused: the register
+ *  is as it was; VMM_E_ARGUMENT for another number. Calls read once and mark at most once. O(1). */
+VMM_OUTLINE vmm_status_t vmm_x86_load_segment(vmm_x86_segments_t *s, unsigned number, uint16_t selector)
+{
+    const bool stack = number == VMM_X86_SS;
+    vmm_x86_found_t found;
+    vmm_status_t status;
+    unsigned rule;
+    if (number > VMM_X86_GS || number == VMM_X86_CS) return VMM_E_ARGUMENT;
+    if (s->mode < VMM_X86_PROTECTED) {
+        vmm_x86_segment_put_real(s, number, selector);
+        return VMM_OK;
+    }
+    if (!(selector & 0xfffc)) {
+        if (stack && (!vmm_x86_is_64(s) || s->cpl == 3 || selector != s->cpl))
+            return vmm_x86_segment_refuse(s, 13, 0, VMM_SEGMENT_NULL, selector);
+        vmm_x86_segment_clear(&s->segment[number], selector);
+        return VMM_OK;
+    }
+    status = vmm_x86_find(s, selector, 8, &found);
+    if (status) return status;
+    rule = stack ? vmm_x86_stack_rule(&found, s->cpl) : vmm_x86_data_rule(s, &found);
+    if (rule) return vmm_x86_selector_refuse(s, 13, selector, rule);
+    if (!found.d.present) return vmm_x86_selector_refuse(s, stack ? 12 : 11, selector, VMM_SEGMENT_PRESENT);
+    status = vmm_x86_touch(s, &found);
+    if (status == VMM_OK) vmm_x86_segment_put(s, number, &found);
+    return status;
+}
+
+/** Loads CS as a far JMP or CALL to a code segment does (SDM volume 2, JMP): #GP(0) for a null selector; #GP(selector)
+ *  when the descriptor lies outside its table, is not code, is 64-bit code with D set in long mode, is conforming with
+ *  DPL > CPL, or is not conforming with RPL > CPL or DPL != CPL; #NP(selector); #GP(0) when the offset lies outside the
+ *  segment (of 64-bit code: is not canonical). CPL stays, and becomes the RPL in CS. What a CALL pushes is the
+ *  caller's. Gates and task states are not followed: the caller sees VMM_SEGMENT_GATE and goes on itself.
+ *  @param s         the registers
+ *  @param selector  of the code segment
+ *  @param offset    the instruction pointer, cut to the operand size
+ *  @return VMM_OK; VMM_FAULT as vmm_x86_load_segment; VMM_E_STOPPED for a gate or task state, with s->fault.rule and
+ *  segment set: nothing was changed. Calls read once and mark at most once. O(1). */
+VMM_OUTLINE vmm_status_t vmm_x86_far_jump(vmm_x86_segments_t *s, uint16_t selector, uint64_t offset)
+{
+    vmm_x86_found_t found;
+    vmm_status_t status;
+    unsigned rule;
+    if (s->mode < VMM_X86_PROTECTED) {
+        if (offset > s->segment[VMM_X86_CS].descriptor.limit)
+            return vmm_x86_segment_refuse(s, 13, 0, VMM_SEGMENT_LIMIT, selector);
+        vmm_x86_segment_put_real(s, VMM_X86_CS, selector);
+        return VMM_OK;
+    }
+    if (!(selector & 0xfffc)) return vmm_x86_segment_refuse(s, 13, 0, VMM_SEGMENT_NULL, selector);
+    status = vmm_x86_find(s, selector, 8, &found);
+    if (status) return status;
+    rule = vmm_x86_jump_rule(s, &found);
+    if (rule == VMM_SEGMENT_GATE) {
+        vmm_x86_segment_refuse(s, 0, 0, rule, selector);
+        return VMM_E_STOPPED;
+    }
+    if (rule) return vmm_x86_selector_refuse(s, 13, selector, rule);
+    if (!found.d.present) return vmm_x86_selector_refuse(s, 11, selector, VMM_SEGMENT_PRESENT);
+    if (!vmm_x86_holds_ip(s, &found.d, offset)) return vmm_x86_segment_refuse(s, 13, 0, VMM_SEGMENT_LIMIT, selector);
+    status = vmm_x86_touch(s, &found);
+    if (status) return status;
+    found.selector = (uint16_t)((selector & 0xfffc) | s->cpl);
+    vmm_x86_segment_put(s, VMM_X86_CS, &found);
+    return VMM_OK;
+}
+
+/** @cond internal */
+/* The stack that a return to less privilege brings: the rules of SS for the privilege that comes. */
+VMM_OUTLINE vmm_status_t vmm_x86_return_stack(vmm_x86_segments_t *s, const vmm_x86_found_t *code, uint16_t selector,
+                                              vmm_x86_found_t *found)
+{
+    const unsigned cpl = code->selector & 3;
+    vmm_status_t status;
+    unsigned rule;
+    if (!(selector & 0xfffc)) {
+        if (s->mode != VMM_X86_LONG || !code->d.long_code || cpl == 3 || selector != cpl)
+            return vmm_x86_segment_refuse(s, 13, 0, VMM_SEGMENT_NULL, selector);
+        found->selector = selector;
+        return VMM_OK;
+    }
+    status = vmm_x86_find(s, selector, 8, found);
+    if (status) return status;
+    rule = vmm_x86_stack_rule(found, cpl);
+    if (rule) return vmm_x86_selector_refuse(s, 13, selector, rule);
+    if (!found->d.present) return vmm_x86_selector_refuse(s, 12, selector, VMM_SEGMENT_PRESENT);
+    return VMM_OK;
+}
+
+/* Who is less privileged now loses data registers that it could not have loaded. */
+VMM_INLINE void vmm_x86_return_data(vmm_x86_segments_t *s)
+{
+    static const uint8_t data[4] = {VMM_X86_ES, VMM_X86_DS, VMM_X86_FS, VMM_X86_GS};
+    unsigned i;
+    for (i = 0; i < 4; i++) {
+        vmm_x86_segment_t *r = &s->segment[data[i]];
+        const unsigned conforming = VMM_X86_CODE | VMM_X86_CONFORMING;
+        if (!r->null && r->descriptor.dpl < s->cpl && (r->descriptor.type & conforming) != conforming)
+            vmm_x86_segment_clear(r, 0);
+    }
+}
+/** @endcond */
+
+/** Loads CS, and SS when privilege changes, as a far RET or an IRET does (SDM volume 2, RET): #GP(0) for a null CS;
+ *  #GP(selector) when its descriptor lies outside its table, is not code, RPL < CPL, it is conforming with DPL > RPL,
+ *  or not conforming with DPL != RPL; #NP(selector). With RPL > CPL the stack is judged by the rules of SS for the new
+ *  CPL (null: in a return to 64-bit code with RPL = new CPL < 3). #GP(0) when the instruction pointer lies outside the
+ *  segment. Then CPL is RPL, and a data register with DPL < CPL becomes null, unless it holds conforming code.
+ *  Returns to virtual-8086 mode and of nested tasks are the caller's, so is what lies on the stack, and so is the SS
+ *  that an IRET of 64-bit mode pops when privilege stays (vmm_x86_load_segment has the rules).
+ *  @param s   the registers, in protected or long mode
+ *  @param cs  selector that is popped
+ *  @param ip  instruction pointer that is popped
+ *  @param ss  selector that is popped when RPL of cs > CPL; else not looked at
+ *  @return VMM_OK; VMM_FAULT as vmm_x86_load_segment: registers are as they were, though CS's descriptor may be marked;
+ *  VMM_E_ARGUMENT in another mode. Calls read and mark at most twice. O(1). */
+VMM_OUTLINE vmm_status_t vmm_x86_far_return(vmm_x86_segments_t *s, uint16_t cs, uint64_t ip, uint16_t ss)
+{
+    const bool outer = (cs & 3) > s->cpl, has_stack = outer && (ss & 0xfffc);
+    vmm_x86_found_t code, stack;
+    vmm_status_t status;
+    unsigned rule;
+    if (s->mode < VMM_X86_PROTECTED) return VMM_E_ARGUMENT;
+    if (!(cs & 0xfffc)) return vmm_x86_segment_refuse(s, 13, 0, VMM_SEGMENT_NULL, cs);
+    status = vmm_x86_find(s, cs, 8, &code);
+    if (status) return status;
+    rule = vmm_x86_return_rule(s, &code);
+    if (rule) return vmm_x86_selector_refuse(s, 13, cs, rule);
+    if (!code.d.present) return vmm_x86_selector_refuse(s, 11, cs, VMM_SEGMENT_PRESENT);
+    if (outer) status = vmm_x86_return_stack(s, &code, ss, &stack);
+    if (status) return status;
+    if (!vmm_x86_holds_ip(s, &code.d, ip)) return vmm_x86_segment_refuse(s, 13, 0, VMM_SEGMENT_LIMIT, cs);
+    status = vmm_x86_touch(s, &code);
+    if (status == VMM_OK && has_stack) status = vmm_x86_touch(s, &stack);
+    if (status) return status;
+    vmm_x86_segment_put(s, VMM_X86_CS, &code);
+    if (!outer) return VMM_OK;
+    s->cpl = cs & 3;
+    if (has_stack) vmm_x86_segment_put(s, VMM_X86_SS, &stack);
+    else vmm_x86_segment_clear(&s->segment[VMM_X86_SS], ss);
+    vmm_x86_return_data(s);
+    return VMM_OK;
+}
+
+/** Loads the local descriptor table register, as LLDT does. #GP(0) with CPL > 0; a null selector makes every local
+ *  selector fail; #GP(selector) when TI is set, the descriptor lies outside the global table, is not that of a local
+ *  table, or (long mode, where it has 16 bytes) its upper half has a type or its base is not canonical; #NP(selector).
+ *  @param s         the registers, in protected or long mode
+ *  @param selector  to be loaded
+ *  @return VMM_OK; VMM_FAULT as vmm_x86_load_segment; VMM_E_ARGUMENT in another mode. Calls read at most twice.
+ *  O(1). */
+VMM_OUTLINE vmm_status_t vmm_x86_load_local(vmm_x86_segments_t *s, uint16_t selector)
+{
+    const bool wide = s->mode == VMM_X86_LONG;
+    vmm_x86_found_t found;
+    vmm_status_t status;
+    uint64_t upper = 0;
+    if (s->mode < VMM_X86_PROTECTED) return VMM_E_ARGUMENT;
+    if (s->cpl) return vmm_x86_segment_refuse(s, 13, 0, VMM_SEGMENT_PRIVILEGE, selector);
+    if (!(selector & 0xfffc)) {
+        vmm_x86_segment_clear(&s->ldtr, selector);
+        return VMM_OK;
+    }
+    if (selector & 4) return vmm_x86_selector_refuse(s, 13, selector, VMM_SEGMENT_NUMBER);
+    status = vmm_x86_find(s, selector, wide ? 16 : 8, &found);
+    if (status) return status;
+    if (found.d.code_or_data || found.d.type != VMM_X86_LOCAL_TABLE)
+        return vmm_x86_selector_refuse(s, 13, selector, VMM_SEGMENT_TYPE);
+    if (wide && vmm_x86_table_read(s, found.linear + 8, &upper))
+        return vmm_x86_table_refuse(s, selector, s->read != NULL);
+    if (upper >> 40 & 31) return vmm_x86_selector_refuse(s, 13, selector, VMM_SEGMENT_TYPE);
+    if (!found.d.present) return vmm_x86_selector_refuse(s, 11, selector, VMM_SEGMENT_PRESENT);
+    found.d.base |= upper << 32;
+    if (wide && !vmm_x86_is_canonical(s, found.d.base))
+        return vmm_x86_selector_refuse(s, 13, selector, VMM_SEGMENT_WIDTH);
+    s->ldtr.selector = selector;
+    s->ldtr.null = false;
+    s->ldtr.descriptor = found.d;
+    return VMM_OK;
+}
+
+/** @cond internal */
+/* Outside 64-bit mode. The upper end of an expand-down segment is that of 16 or 32 bits, by B. */
+VMM_INLINE bool vmm_x86_segment_holds(const vmm_x86_descriptor_t *d, uint64_t offset, uint64_t last)
+{
+    const unsigned down = VMM_X86_CODE | VMM_X86_DOWN;
+    if ((d->type & down) == VMM_X86_DOWN) return offset > d->limit && last <= (d->big ? UINT32_MAX : 0xffffu);
+    return last <= d->limit;
+}
+
+VMM_INLINE unsigned vmm_x86_access_rule(const vmm_x86_segments_t *s, const vmm_x86_segment_t *r, unsigned access,
+                                        uint64_t offset, unsigned bytes)
+{
+    const vmm_x86_descriptor_t *d = &r->descriptor;
+    const bool code = (d->type & VMM_X86_CODE) != 0, extra = (d->type & VMM_X86_WRITABLE) != 0;
+    if (VMM_UNLIKELY(r->null)) return VMM_SEGMENT_NULL;
+    if (s->mode >= VMM_X86_PROTECTED) {
+        if (access == VMM_WRITE && (code || !extra)) return VMM_SEGMENT_WRITE;
+        if (access == VMM_READ && code && !extra) return VMM_SEGMENT_READ;
+    }
+    return vmm_x86_segment_holds(d, offset, offset + (bytes - 1)) ? VMM_SEGMENT_NO_RULE : VMM_SEGMENT_LIMIT;
+}
+/** @endcond */
+
+/** The linear address of an access through a segment register. In 64-bit mode the bases of FS and GS count, nothing
+ *  else of a segment does, and the linear addresses of first and last byte must be canonical. Otherwise, in this order:
+ *  a null register fails; so does writing to code or to data that is not writable, and reading code that is not
+ *  readable (not in real and virtual-8086 mode); then every byte lies inside the limit: expand-up, offsets up to the
+ *  limit; expand-down, above the limit up to 2^32 - 1 or, with B clear, 2^16 - 1. The linear address has 32 bits then.
+ *  All are #GP(0), through SS #SS(0). An access that wraps from the last offset of 32 bits to the first one fails, as
+ *  processors may do it or not (SDM volume 3, 5.3).
+ *  @param s       the registers
+ *  @param number  enum vmm_x86_register; CS for a fetch
+ *  @param access  enum vmm_access
+ *  @param offset  effective address, cut to the address size; outside 64-bit mode its low 32 bits count
+ *  @param bytes   of the access, 1 to 4096
+ *  @param linear  receives the address for the MMU
+ *  @return VMM_OK; VMM_FAULT with s->fault; VMM_E_ARGUMENT for another number, access or size, or a fetch
+ *  through another register than CS. O(1). */
+VMM_INLINE vmm_status_t vmm_x86_linear(vmm_x86_segments_t *s, unsigned number, unsigned access, uint64_t offset,
+                                       unsigned bytes, vmm_vaddr_t *linear)
+{
+    const vmm_x86_segment_t *r;
+    unsigned rule;
+    uint64_t at;
+    if (number > VMM_X86_GS || access > VMM_FETCH || bytes - 1 > 4095) return VMM_E_ARGUMENT;
+    if (access == VMM_FETCH && number != VMM_X86_CS) return VMM_E_ARGUMENT;
+    r = &s->segment[number];
+    if (vmm_x86_is_64(s)) {
+        at = (number >= VMM_X86_FS ? r->descriptor.base : 0) + offset;
+        rule = vmm_x86_is_canonical(s, at) && vmm_x86_is_canonical(s, at + (bytes - 1)) ? VMM_SEGMENT_NO_RULE
+                                                                                        : VMM_SEGMENT_WIDTH;
+    } else {
+        offset &= 0xffffffff;
+        at = (r->descriptor.base + offset) & 0xffffffff;
+        rule = vmm_x86_access_rule(s, r, access, offset, bytes);
+    }
+    if (VMM_UNLIKELY(rule)) {
+        vmm_segment_refuse(&s->fault, rule, access, number, rule == VMM_SEGMENT_WIDTH ? at : offset);
+        s->fault.cause = number == VMM_X86_SS ? 12 : 13;
+        return VMM_FAULT;
+    }
+    *linear = at;
+    return VMM_OK;
+}
 /** @} */
 
 /* ============================================================= Part II  9. machine == */

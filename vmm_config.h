@@ -239,7 +239,12 @@
  *  | RAM window | the part of physical memory that exists, as host memory |
  *  | bus | callbacks for physical addresses outside the RAM window |
  *  | fault | an access that could not be done, told by value |
+ *  | segment | a stretch of an address space with a base, a limit and rights; an address in it is an offset |
+ *  | descriptor, selector | what says where a segment is; what a program loads to name a descriptor |
+ *  | linear address | what a segment gives, and paging takes: a VA |
+ *  | partition, hole | a stretch of physical memory that belongs to somebody; a free one |
  *  | CO, CI, CT | block offset, set index and tag of a data cache |
+ *  | block, line | the bytes that a data cache moves at once; the place where one lies |
  *  @{ */
 
 typedef uint64_t vmm_vaddr_t; /**< A virtual address, bytes. */
