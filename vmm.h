@@ -69,6 +69,7 @@
  *     6 registers         front ends of RISC-V, x86, AArch64, ARMv7-A, MIPS, and a plain one; physical memory
  *                         protection; tracking, watchpoints, requests, snapshots
  *     7 segmentation      base and bounds, segment tables, partitions and compaction, x86 segment registers
+ *     8 data caches       CO, CI, CT, several levels; what an access costs
  *   Part II, the operating system
  *     9 machine           records of frames, spaces, tables; events
  *    10 areas             the tree of a space's areas
@@ -6937,6 +6938,975 @@ VMM_INLINE vmm_status_t vmm_x86_linear(vmm_x86_segments_t *s, unsigned number, u
     *linear = at;
     return VMM_OK;
 }
+/** @} */
+
+/* ================================================== Part I  8. data caches and cost model == */
+/** @defgroup vmm_data_caches 8. Data caches and cost model
+ *  Up to four levels of cache between the processor and memory, as exercises have them, and what an access costs.
+ *
+ *  **Address.** CO, the low bits of the physical address, is the byte in its block; CI, the next bits, picks the set;
+ *  CT, the rest, is compared in all ways of the set. One way: direct-mapped. One set: fully associative. A line that
+ *  was never filled or put is invalid.
+ *
+ *  **What a level does with a request.** An access is a request to level 0; a level makes requests to the next one as
+ *  an access does, and the last one to memory, which has everything. In this order:
+ *
+ *  1. Hit: the line is used (this is what LRU and pseudo-LRU go by).
+ *  2. Miss, of a read, or of a write unless `no_write_allocate`: the block gets a line, an invalid one if the set has
+ *     one, else a victim's, by policy. A dirty victim is written to the next level, whole. Then the block is read from
+ *     the next level; not when a victim of the level before fills all of it.
+ *  3. A write marks the line dirty, or with `write_through` is made in the next level too and leaves the line clean.
+ *     A write that missed and got no line is made in the next level alone.
+ *
+ *  So a victim's block may get a line in the next level, and a victim there be written further on. Levels are neither
+ *  inclusive nor exclusive: what leaves one says nothing about the others. Blocks may grow from level to level.
+ *
+ *  **Virtual index.** Level 0 may take CI from the virtual address while CT stays physical. When CI reaches above the
+ *  page offset, one block of memory can then stand in several sets: synonyms. A fill that makes one is counted and
+ *  told; both lines stay and go their own ways, as they do in hardware that leaves them to the operating system.
+ *
+ *  **Contents** are for exercise sheets: a line holds the bytes that vmm_caches_put gave, until it is written or
+ *  leaves. Other lines have none.
+ *
+ *  State is plain data without addresses in one block of memory: a copy of it is a snapshot, and works elsewhere.
+ *  One thread at a time.
+ *  @{ */
+
+/** Most levels. */
+#define VMM_CACHE_LEVELS 4
+/** Most sets of a level. */
+#define VMM_MAX_CACHE_SETS 0x1000000
+/** Most ways of a set; with VMM_PLRU 64. */
+#define VMM_MAX_CACHE_WAYS 0x10000
+/** Largest block, bytes. */
+#define VMM_MAX_CACHE_BLOCK 0x10000
+
+/** What one level is like. Zero is the default of everything below `block`. */
+typedef struct vmm_cache_geometry {
+    uint32_t sets;          /**< A power of two, up to VMM_MAX_CACHE_SETS. 1: fully associative. */
+    uint32_t ways;          /**< 1 to VMM_MAX_CACHE_WAYS; with VMM_PLRU a power of two up to 64. 1: direct-mapped. */
+    uint32_t block;         /**< Bytes: a power of two, up to VMM_MAX_CACHE_BLOCK, not less than the level's before. */
+    uint8_t policy;         /**< enum vmm_policy. */
+    bool write_through;     /**< Else write-back. */
+    bool no_write_allocate; /**< A write that misses gets no line. */
+    bool virtual_index;     /**< Level 0 only: CI comes from the virtual address. */
+    uint8_t page_shift;     /**< With virtual_index, log2 of the page size: the bits of CI below it are physical too. At
+                             *   least log2 of the block, at most 63. 0: not known, and CT is the whole block number. */
+} vmm_cache_geometry_t;
+
+/** What one level counts. A miss rate that textbooks call local is misses / (hits + misses). Memory, the level behind
+ *  the last, has everything: all are hits. */
+typedef struct vmm_cache_stats {
+    uint64_t hits;          /**< Requests that accesses led to, and that it had. */
+    uint64_t misses;        /**< Those that it did not have. */
+    uint64_t write_hits;    /**< Of the hits, writes. */
+    uint64_t write_misses;  /**< Of the misses, writes. */
+    uint64_t victim_hits;   /**< Requests that dirty victims of the levels before led to, and that it had. */
+    uint64_t victim_misses; /**< Those that it did not have. */
+    uint64_t victim_writes; /**< Of both, writes: the victims themselves. The others read the rest of a larger block. */
+    uint64_t evictions;     /**< Valid blocks that left for another one. */
+    uint64_t writebacks;    /**< Dirty blocks that left, for another one or flushed: each written to the next level. */
+    uint64_t passed;        /**< Writes that were made in the next level because this one does not keep them. */
+    uint64_t synonyms;      /**< Fills of a block that another set had already. */
+} vmm_cache_stats_t;
+
+/** What one access did at one level: the first request that it led to there. */
+typedef struct vmm_cache_step {
+    uint64_t co;        /**< Byte in the block. */
+    uint64_t ci;        /**< Set. */
+    uint64_t ct;        /**< Tag. */
+    vmm_paddr_t victim; /**< First byte of the block that left, when evicted. */
+    uint32_t way;       /**< Of the hit, or of the line that was filled. */
+    int16_t byte;       /**< The byte that the line holds there; -1: none, or not known. */
+    bool asked;         /**< The access got here; else there are only CO, CI and CT. */
+    bool hit;           /**< The block was there. */
+    bool filled;        /**< The block was brought in. */
+    bool evicted;       /**< A valid block left for it ... */
+    bool written_back;  /**< ... and was dirty. */
+    bool passed;        /**< A write that was made in the next level too, or there alone. */
+    bool synonym;       /**< Another set holds the block as well. */
+} vmm_cache_step_t;
+
+/** A line. Invariant: block and stamp of an invalid one are 0; of a valid one stamp >= 4. */
+typedef struct vmm_cache_line {
+    uint64_t block; /**< Number of its block: physical address / bytes of a block. */
+    uint64_t stamp; /**< Time of the last use (LRU) or of the filling, times 4; 2: has contents; 1: dirty. */
+} vmm_cache_line_t;
+
+/** A set. */
+typedef struct vmm_cache_set {
+    uint64_t tree;   /**< Bits of pseudo-LRU. */
+    uint32_t recent; /**< Way used last. */
+    uint32_t spare;  /**< 0. */
+} vmm_cache_set_t;
+
+/** Caches. Behind it lie, level by level: sets, lines, contents.
+ *  Invariant: level i + 1 begins where level i ends, and `bytes` is where the last one does. */
+typedef struct vmm_caches {
+    uint64_t bytes;                                  /**< Of all of it. */
+    uint64_t clock;                                  /**< For stamps. */
+    vmm_cache_stats_t stats[VMM_CACHE_LEVELS + 1];   /**< By level; behind the last, of memory. */
+    vmm_cache_geometry_t geometry[VMM_CACHE_LEVELS]; /**< By level. */
+    uint32_t random[VMM_CACHE_LEVELS];               /**< States of the generators for VMM_RANDOM. */
+    uint32_t levels;                                 /**< How many. */
+    uint32_t data;                                   /**< 1: there is room for contents. */
+} vmm_caches_t;
+
+/** @cond internal */
+#define VMM_LINE_DIRTY UINT64_C(1)
+#define VMM_LINE_KNOWN UINT64_C(2)
+
+/* Caches and what is known of them when a program is compiled, by value: with a constant geometry all of it folds. */
+typedef struct vmm_caches_ref {
+    const vmm_cache_geometry_t *geometry;
+    unsigned levels;
+    bool data;
+    vmm_caches_t *caches;
+} vmm_caches_ref_t;
+
+VMM_INLINE vmm_caches_ref_t vmm_caches_parts(const vmm_caches_t *c)
+{
+    vmm_caches_ref_t u;
+    u.geometry = c->geometry;
+    u.levels = c->levels;
+    u.data = c->data != 0;
+    u.caches = (vmm_caches_t *)(uintptr_t)c; /* whoever was given a const one only looks */
+    return u;
+}
+
+VMM_INLINE unsigned vmm_caches_block_bits(const vmm_cache_geometry_t *g)
+{
+    return (unsigned)__builtin_ctz(g->block);
+}
+
+/* Lowest bit of CT. */
+VMM_INLINE unsigned vmm_caches_tag_bit(const vmm_cache_geometry_t *g)
+{
+    const unsigned block = vmm_caches_block_bits(g), above = block + (unsigned)__builtin_ctz(g->sets);
+    if (!g->virtual_index) return above;
+    if (!g->page_shift) return block;
+    return g->page_shift < above ? g->page_shift : above;
+}
+
+VMM_INLINE uint64_t vmm_caches_index(const vmm_cache_geometry_t *g, vmm_vaddr_t va, vmm_paddr_t pa)
+{
+    return (g->virtual_index ? va : pa) >> vmm_caches_block_bits(g) & (g->sets - 1u);
+}
+
+VMM_INLINE uint64_t vmm_caches_level_bytes(const vmm_cache_geometry_t *g, bool data)
+{
+    const uint64_t lines = (uint64_t)g->sets * g->ways;
+    return g->sets * (uint64_t)sizeof(vmm_cache_set_t) + lines * sizeof(vmm_cache_line_t) +
+           (data ? (lines * g->block + 7) & ~UINT64_C(7) : 0);
+}
+
+/* Where a level begins. */
+VMM_INLINE uint8_t *vmm_caches_level(vmm_caches_ref_t u, unsigned level)
+{
+    uint8_t *at = (uint8_t *)(u.caches + 1);
+    unsigned i;
+    for (i = 0; i < level; i++) at += (size_t)vmm_caches_level_bytes(&u.geometry[i], u.data);
+    return at;
+}
+
+VMM_INLINE vmm_cache_set_t *vmm_caches_set(vmm_caches_ref_t u, unsigned level, uint64_t ci)
+{
+    return (vmm_cache_set_t *)(void *)vmm_caches_level(u, level) + (size_t)ci;
+}
+
+/* First line of a set. */
+VMM_INLINE vmm_cache_line_t *vmm_caches_lines(vmm_caches_ref_t u, unsigned level, uint64_t ci)
+{
+    const vmm_cache_geometry_t *g = &u.geometry[level];
+    void *lines = vmm_caches_level(u, level) + (size_t)g->sets * sizeof(vmm_cache_set_t);
+    return (vmm_cache_line_t *)lines + (size_t)ci * g->ways;
+}
+
+/* Contents of a line. */
+VMM_INLINE uint8_t *vmm_caches_contents(vmm_caches_ref_t u, unsigned level, uint64_t ci, unsigned way)
+{
+    const vmm_cache_geometry_t *g = &u.geometry[level];
+    uint8_t *contents = (uint8_t *)vmm_caches_lines(u, level, g->sets);
+    return contents + ((size_t)ci * g->ways + way) * g->block;
+}
+
+/* The way of a set that holds a block, or ways. Eight ways are compared without a branch between them. */
+VMM_INLINE unsigned vmm_caches_find(const vmm_cache_line_t *line, unsigned ways, uint64_t block)
+{
+    unsigned from, way;
+    for (from = 0; from < ways; from += 8) {
+        const unsigned some = ways - from < 8 ? ways - from : 8;
+        unsigned match = 0;
+        for (way = 0; way < some; way++)
+            match |= (unsigned)((line[from + way].block == block) & (line[from + way].stamp != 0)) << way;
+        if (match) return from + (unsigned)__builtin_ctz(match);
+    }
+    return ways;
+}
+
+/* The way that a new block takes. Stamp 0, of an invalid line, is the lowest of all. */
+VMM_INLINE unsigned vmm_caches_victim(vmm_caches_ref_t u, unsigned level, const vmm_cache_set_t *set,
+                                      const vmm_cache_line_t *line)
+{
+    const vmm_cache_geometry_t *g = &u.geometry[level];
+    unsigned way, oldest = 0;
+    for (way = 1; way < g->ways; way++)
+        if (line[way].stamp < line[oldest].stamp) oldest = way;
+    if (!line[oldest].stamp) return oldest;
+    switch (g->policy) {
+    case VMM_PLRU: return vmm_plru_victim(set->tree, g->ways);
+    case VMM_RANDOM: return vmm_random(&u.caches->random[level]) % g->ways;
+    default: return oldest;
+    }
+}
+
+VMM_INLINE void vmm_caches_touch(vmm_caches_ref_t u, unsigned level, vmm_cache_set_t *set, vmm_cache_line_t *line,
+                                 unsigned way, bool filled)
+{
+    const vmm_cache_geometry_t *g = &u.geometry[level];
+    if (filled || g->policy == VMM_LRU) line[way].stamp = ++u.caches->clock << 2 | (line[way].stamp & 3);
+    if (g->policy == VMM_PLRU) vmm_plru_touch(&set->tree, g->ways, way);
+    set->recent = way;
+}
+
+/* Whether a set other than ci holds a block that a virtual index may put there. */
+VMM_INLINE bool vmm_caches_synonym(vmm_caches_ref_t u, uint64_t ci, uint64_t block)
+{
+    const vmm_cache_geometry_t *g = &u.geometry[0];
+    const uint64_t stride = UINT64_C(1) << (vmm_caches_tag_bit(g) - vmm_caches_block_bits(g));
+    uint64_t other;
+    for (other = ci & (stride - 1); other < g->sets; other += stride)
+        if (other != ci && vmm_caches_find(vmm_caches_lines(u, 0, other), g->ways, block) < g->ways) return true;
+    return false;
+}
+
+/* The byte that a line holds, or -1. */
+VMM_INLINE int vmm_caches_byte_of(vmm_caches_ref_t u, unsigned level, uint64_t ci, unsigned way, vmm_paddr_t pa)
+{
+    if (!u.data || !(vmm_caches_lines(u, level, ci)[way].stamp & VMM_LINE_KNOWN)) return -1;
+    return vmm_caches_contents(u, level, ci, way)[pa & (u.geometry[level].block - 1u)];
+}
+
+/* One request to one level. */
+typedef struct vmm_caches_request {
+    vmm_paddr_t pa; /* a byte of the block that is asked for */
+    uint32_t level;
+    uint32_t bytes; /* written by a victim; 0: an access, which never fills a block */
+    bool write;
+    bool demand; /* an access led to it, not a victim */
+} vmm_caches_request_t;
+
+/* What is under way. A level leads to at most two requests to the next one: write-back to a victim and a read,
+ * write-through to a read and a write. Each is finished, with all that it leads to, before the next, so at most one
+ * waits in each level. */
+typedef struct vmm_caches_work {
+    vmm_vaddr_t va;         /* of the access */
+    vmm_cache_step_t *step; /* who looks on, or null */
+    unsigned had;           /* the level that had it */
+    unsigned asked;         /* bit i: an access has asked level i */
+    unsigned waiting;       /* requests */
+    vmm_caches_request_t request[VMM_CACHE_LEVELS + 1];
+} vmm_caches_work_t;
+
+VMM_INLINE void vmm_caches_ask(vmm_caches_work_t *run, unsigned level, vmm_paddr_t pa, uint32_t bytes, bool write,
+                               bool demand)
+{
+    vmm_caches_request_t *r = &run->request[run->waiting++];
+    VMM_ASSERT(run->waiting <= VMM_CACHE_LEVELS + 1);
+    r->pa = pa;
+    r->level = level;
+    r->bytes = bytes;
+    r->write = write;
+    r->demand = demand;
+}
+
+VMM_INLINE void vmm_caches_count(vmm_cache_stats_t *stats, const vmm_caches_request_t *r, bool hit)
+{
+    if (!r->demand) {
+        *(hit ? &stats->victim_hits : &stats->victim_misses) += 1;
+        stats->victim_writes += r->write;
+        return;
+    }
+    *(hit ? &stats->hits : &stats->misses) += 1;
+    if (r->write) *(hit ? &stats->write_hits : &stats->write_misses) += 1;
+}
+
+VMM_INLINE void vmm_caches_split(const vmm_cache_geometry_t *g, vmm_vaddr_t va, vmm_paddr_t pa, vmm_cache_step_t *step)
+{
+    VMM_SET(step, 0, sizeof *step);
+    step->co = pa & (g->block - 1u);
+    step->ci = vmm_caches_index(g, va, pa);
+    step->ct = pa >> vmm_caches_tag_bit(g);
+    step->byte = -1;
+}
+
+/* Gives a line to a block that missed. What is listed last, a dirty victim, is served first. */
+VMM_INLINE unsigned vmm_caches_fill(vmm_caches_ref_t u, vmm_caches_work_t *run, const vmm_caches_request_t *r,
+                                    uint64_t ci, vmm_cache_step_t *step)
+{
+    const vmm_cache_geometry_t *g = &u.geometry[r->level];
+    vmm_cache_set_t *set = vmm_caches_set(u, r->level, ci);
+    vmm_cache_line_t *line = vmm_caches_lines(u, r->level, ci);
+    const unsigned way = vmm_caches_victim(u, r->level, set, line), bits = vmm_caches_block_bits(g);
+    const vmm_paddr_t victim = line[way].block << bits;
+    vmm_cache_stats_t *stats = &u.caches->stats[r->level];
+    step->filled = true;
+    step->evicted = line[way].stamp != 0;
+    step->written_back = (line[way].stamp & VMM_LINE_DIRTY) != 0;
+    step->victim = victim;
+    step->synonym = g->virtual_index && vmm_caches_synonym(u, ci, r->pa >> bits);
+    stats->evictions += step->evicted;
+    stats->writebacks += step->written_back;
+    stats->synonyms += step->synonym;
+    if (!r->write || r->bytes != g->block) vmm_caches_ask(run, r->level + 1, r->pa, 0, false, r->demand);
+    if (step->written_back) vmm_caches_ask(run, r->level + 1, victim, g->block, true, false);
+    line[way].block = r->pa >> bits;
+    line[way].stamp = 0;
+    vmm_caches_touch(u, r->level, set, line, way, true);
+    return way;
+}
+
+/* Serves one request and lists those to the next level, the last one first. */
+VMM_INLINE void vmm_caches_serve(vmm_caches_ref_t u, vmm_caches_work_t *run, vmm_caches_request_t r)
+{
+    const vmm_cache_geometry_t *g = &u.geometry[r.level];
+    vmm_cache_stats_t *stats = &u.caches->stats[r.level];
+    const bool first = r.demand && !(run->asked >> r.level & 1);
+    vmm_cache_step_t unseen, *step = first && run->step ? &run->step[r.level] : &unseen;
+    vmm_cache_line_t *line;
+    uint64_t ci;
+    bool hit;
+    if (r.level == u.levels) {
+        vmm_caches_count(stats, &r, true);
+        return;
+    }
+    ci = vmm_caches_index(g, run->va, r.pa); /* a virtual index is level 0's, which only the access itself asks */
+    line = vmm_caches_lines(u, r.level, ci);
+    step->way = vmm_caches_find(line, g->ways, r.pa >> vmm_caches_block_bits(g));
+    step->asked = true;
+    step->hit = hit = step->way < g->ways;
+    step->passed = r.write && (g->write_through || (!hit && g->no_write_allocate));
+    vmm_caches_count(stats, &r, hit);
+    if (first && hit && run->had == u.levels) run->had = r.level;
+    if (first) run->asked |= 1u << r.level;
+    if (step->passed) {
+        stats->passed++;
+        vmm_caches_ask(run, r.level + 1, r.pa, r.bytes, true, r.demand);
+    }
+    if (hit) vmm_caches_touch(u, r.level, vmm_caches_set(u, r.level, ci), line, step->way, false);
+    else if (!r.write || !g->no_write_allocate) step->way = vmm_caches_fill(u, run, &r, ci, step);
+    else {
+        step->way = 0;
+        return;
+    }
+    if (r.write) line[step->way].stamp &= ~VMM_LINE_KNOWN;
+    if (r.write && !g->write_through) line[step->way].stamp |= VMM_LINE_DIRTY;
+    if (step != &unseen) step->byte = (int16_t)vmm_caches_byte_of(u, r.level, ci, step->way, r.pa);
+}
+
+/* An access by requests. */
+VMM_CORE unsigned vmm_caches_run(vmm_caches_ref_t u, vmm_vaddr_t va, vmm_paddr_t pa, unsigned access,
+                                 vmm_cache_step_t *step)
+{
+    vmm_caches_work_t run;
+    unsigned level;
+    for (level = 0; step && level < u.levels; level++) vmm_caches_split(&u.geometry[level], va, pa, &step[level]);
+    run.va = va;
+    run.step = step;
+    run.had = u.levels;
+    run.asked = 0;
+    run.waiting = 0;
+    vmm_caches_ask(&run, 0, pa, 0, access == VMM_WRITE, true);
+    while (run.waiting) vmm_caches_serve(u, &run, run.request[--run.waiting]);
+    return run.had;
+}
+
+/* A hit in level 0 when nobody looks on; with write-through only one of a read. */
+VMM_INLINE bool vmm_caches_hit(vmm_caches_ref_t u, vmm_cache_line_t *line, unsigned access)
+{
+    vmm_cache_stats_t *stats = &u.caches->stats[0];
+    if (access == VMM_WRITE) {
+        if (u.geometry[0].write_through) return false;
+        line->stamp = (line->stamp & ~VMM_LINE_KNOWN) | VMM_LINE_DIRTY;
+        stats->write_hits++;
+    }
+    stats->hits++;
+    return true;
+}
+
+/* The shortest way: a hit on the line that its set used last. No policy has anything to note then. */
+VMM_INLINE bool vmm_caches_quick(vmm_caches_ref_t u, vmm_vaddr_t va, vmm_paddr_t pa, unsigned access)
+{
+    const vmm_cache_geometry_t *g = &u.geometry[0];
+    const uint64_t ci = vmm_caches_index(g, va, pa);
+    vmm_cache_line_t *line = vmm_caches_lines(u, 0, ci) + (g->ways > 1 ? vmm_caches_set(u, 0, ci)->recent : 0);
+    return line->block == pa >> vmm_caches_block_bits(g) && line->stamp && vmm_caches_hit(u, line, access);
+}
+
+/* An access that the shortest way did not do. */
+VMM_CORE unsigned vmm_caches_any(vmm_caches_ref_t u, vmm_vaddr_t va, vmm_paddr_t pa, unsigned access,
+                                 vmm_cache_step_t *step)
+{
+    const vmm_cache_geometry_t *g = &u.geometry[0];
+    const uint64_t ci = vmm_caches_index(g, va, pa);
+    vmm_cache_line_t *line = vmm_caches_lines(u, 0, ci);
+    const unsigned way = step ? g->ways : vmm_caches_find(line, g->ways, pa >> vmm_caches_block_bits(g));
+    if (way == g->ways || !vmm_caches_hit(u, &line[way], access)) return vmm_caches_run(u, va, pa, access, step);
+    vmm_caches_touch(u, 0, vmm_caches_set(u, 0, ci), line, way, false);
+    return 0;
+}
+
+VMM_OUTLINE unsigned vmm_caches_long(vmm_caches_t *c, vmm_vaddr_t va, vmm_paddr_t pa, unsigned access,
+                                     vmm_cache_step_t *step)
+{
+    return vmm_caches_any(vmm_caches_parts(c), va, pa, access, step);
+}
+
+VMM_INLINE bool vmm_cache_geometry_bad(const vmm_cache_geometry_t *g, unsigned level)
+{
+    if (!VMM_IS_POWER(g->sets) || g->sets > VMM_MAX_CACHE_SETS || !VMM_IS_POWER(g->block) ||
+        g->block > VMM_MAX_CACHE_BLOCK)
+        return true;
+    if (!g->ways || g->ways > VMM_MAX_CACHE_WAYS || g->policy > VMM_RANDOM) return true;
+    if (g->policy == VMM_PLRU && (!VMM_IS_POWER(g->ways) || g->ways > 64)) return true;
+    if (!g->virtual_index) return false;
+    return level || g->page_shift > 63 || (g->page_shift && g->page_shift < vmm_caches_block_bits(g));
+}
+/** @endcond */
+
+/** How many bytes the block of some caches takes.
+ *  @param geometry  as vmm_caches_create will get it
+ *  @param levels    likewise
+ *  @param data      likewise
+ *  @return bytes, or 0 when they are refused there. */
+VMM_INLINE uint64_t vmm_caches_bytes(const vmm_cache_geometry_t *geometry, unsigned levels, bool data)
+{
+    uint64_t bytes = sizeof(vmm_caches_t);
+    unsigned i;
+    if (!geometry || !levels || levels > VMM_CACHE_LEVELS) return 0;
+    for (i = 0; i < levels; i++) {
+        if (vmm_cache_geometry_bad(&geometry[i], i) || (i && geometry[i].block < geometry[i - 1].block)) return 0;
+        bytes += vmm_caches_level_bytes(&geometry[i], data);
+    }
+    return bytes;
+}
+
+/** Makes caches, all of them empty. O(bytes).
+ *  @param block     memory for them, aligned to 8
+ *  @param bytes     its size: vmm_caches_bytes(...) at least
+ *  @param geometry  of each level, the one that accesses ask first; copied
+ *  @param levels    how many, 1 to VMM_CACHE_LEVELS
+ *  @param data      with room for contents
+ *  @param caches    receives them: they are where block is
+ *  @return VMM_OK; VMM_E_ARGUMENT: a null pointer, a geometry that breaks a rule of vmm_cache_geometry_t, a block that
+ *          is too small; VMM_E_ALIGN: a block that is not aligned. Nothing was written then. */
+VMM_OUTLINE vmm_status_t vmm_caches_create(void *block, uint64_t bytes, const vmm_cache_geometry_t *geometry,
+                                           unsigned levels, bool data, vmm_caches_t **caches)
+{
+    const uint64_t need = vmm_caches_bytes(geometry, levels, data);
+    vmm_caches_t *c = (vmm_caches_t *)block;
+    unsigned i;
+    if (!block || !caches || !need || bytes < need || need > SIZE_MAX) return VMM_E_ARGUMENT;
+    if ((uintptr_t)block & 7) return VMM_E_ALIGN;
+    VMM_SET(block, 0, (size_t)need);
+    c->bytes = need;
+    c->levels = levels;
+    c->data = data;
+    for (i = 0; i < levels; i++) {
+        c->geometry[i] = geometry[i];
+        c->random[i] = 0x9e3779b9u + i;
+    }
+    *caches = c;
+    return VMM_OK;
+}
+
+/** Makes one access inside one block of level 0. O(1) when the line used last in its set has it, else O(ways) in each
+ *  level.
+ *  @param c       the caches
+ *  @param va      virtual address; only a virtual index looks at it
+ *  @param pa      physical address
+ *  @param access  enum vmm_access; a fetch is a read
+ *  @param step    null, or room for all levels: what happened there
+ *  @return the level that had the block, or how many levels there are: memory had it */
+VMM_INLINE unsigned vmm_caches_access(vmm_caches_t *c, vmm_vaddr_t va, vmm_paddr_t pa, unsigned access,
+                                      vmm_cache_step_t *step)
+{
+    if (VMM_LIKELY(!step && vmm_caches_quick(vmm_caches_parts(c), va, pa, access))) return 0;
+    return vmm_caches_long(c, va, pa, access, step);
+}
+
+/** Makes an access of any length inside one page, a request for each block that it touches. O(blocks).
+ *  @param c       the caches
+ *  @param va      virtual address
+ *  @param pa      physical address
+ *  @param bytes   how many; 0: nothing is done, and level 0 had it
+ *  @param access  enum vmm_access
+ *  @return the farthest level that had a part of it, as vmm_caches_access says it */
+VMM_INLINE unsigned vmm_caches_access_bytes(vmm_caches_t *c, vmm_vaddr_t va, vmm_paddr_t pa, uint64_t bytes,
+                                            unsigned access)
+{
+    unsigned farthest = 0;
+    while (bytes) {
+        const uint64_t room = c->geometry[0].block - (pa & (c->geometry[0].block - 1u));
+        const uint64_t piece = bytes < room ? bytes : room;
+        const unsigned had = vmm_caches_access(c, va, pa, access, NULL);
+        if (had > farthest) farthest = had;
+        va += piece;
+        pa += piece;
+        bytes -= piece;
+    }
+    return farthest;
+}
+
+/** Says what an access would meet in each level, and changes nothing: CO, CI, CT, and in those that it would ask
+ *  whether the block is there, in which way, and the byte. O(levels x ways).
+ *  @param c     the caches
+ *  @param va    virtual address
+ *  @param pa    physical address
+ *  @param step  room for all levels */
+VMM_OUTLINE void vmm_caches_examine(const vmm_caches_t *c, vmm_vaddr_t va, vmm_paddr_t pa, vmm_cache_step_t *step)
+{
+    const vmm_caches_ref_t u = vmm_caches_parts(c);
+    bool found = false;
+    unsigned level;
+    for (level = 0; level < u.levels; level++) {
+        const vmm_cache_geometry_t *g = &u.geometry[level];
+        vmm_cache_step_t *s = &step[level];
+        unsigned way;
+        vmm_caches_split(g, va, pa, s);
+        if (found) continue;
+        way = vmm_caches_find(vmm_caches_lines(u, level, s->ci), g->ways, pa >> vmm_caches_block_bits(g));
+        s->asked = true;
+        s->synonym = g->virtual_index && vmm_caches_synonym(u, s->ci, pa >> vmm_caches_block_bits(g));
+        found = s->hit = way < g->ways;
+        if (!found) continue;
+        s->way = way;
+        s->byte = (int16_t)vmm_caches_byte_of(u, level, s->ci, way, pa);
+    }
+}
+
+/** Tells a byte that a level holds. O(ways).
+ *  @param c      the caches
+ *  @param level  which
+ *  @param va     virtual address
+ *  @param pa     physical address
+ *  @return the byte, 0 to 255; -1: the level does not hold the block, or not its contents, or there is no such level */
+VMM_OUTLINE int vmm_caches_byte(const vmm_caches_t *c, unsigned level, vmm_vaddr_t va, vmm_paddr_t pa)
+{
+    const vmm_caches_ref_t u = vmm_caches_parts(c);
+    const vmm_cache_geometry_t *g = &u.geometry[level];
+    uint64_t ci;
+    unsigned way;
+    if (level >= u.levels) return -1;
+    ci = vmm_caches_index(g, va, pa);
+    way = vmm_caches_find(vmm_caches_lines(u, level, ci), g->ways, pa >> vmm_caches_block_bits(g));
+    return way < g->ways ? vmm_caches_byte_of(u, level, ci, way, pa) : -1;
+}
+
+/** Puts a clean block into an invalid line, as an exercise sheet shows it. A block that is there already is used, and
+ *  gets the contents. Counts nothing. O(ways).
+ *  @param c      the caches
+ *  @param level  which
+ *  @param ci     set
+ *  @param ct     tag
+ *  @param bytes  contents, a block of this level; null: not known
+ *  @return VMM_OK; VMM_E_ARGUMENT: no such level, or contents where there is no room for them; VMM_E_RANGE: no such
+ *          set, or a tag that no address has; VMM_E_LIMIT: the set is full. Nothing was changed then. */
+VMM_OUTLINE vmm_status_t vmm_caches_put(vmm_caches_t *c, unsigned level, uint64_t ci, uint64_t ct, const uint8_t *bytes)
+{
+    const vmm_caches_ref_t u = vmm_caches_parts(c);
+    const vmm_cache_geometry_t *g = &u.geometry[level];
+    vmm_cache_line_t *line;
+    unsigned tag_bit, way;
+    uint64_t block;
+    bool there;
+    if (level >= u.levels || (bytes && !u.data)) return VMM_E_ARGUMENT;
+    tag_bit = vmm_caches_tag_bit(g);
+    if (ci >= g->sets || ct > vmm_low_mask(64 - tag_bit)) return VMM_E_RANGE;
+    tag_bit -= vmm_caches_block_bits(g); /* in the block's number */
+    block = ct << tag_bit | (ci & vmm_low_mask(tag_bit));
+    line = vmm_caches_lines(u, level, ci);
+    way = vmm_caches_find(line, g->ways, block);
+    there = way < g->ways;
+    if (!there) {
+        for (way = 0; way < g->ways && line[way].stamp; way++) {}
+        if (way == g->ways) return VMM_E_LIMIT;
+        line[way].block = block;
+    }
+    vmm_caches_touch(u, level, vmm_caches_set(u, level, ci), line, way, !there);
+    line[way].stamp = (line[way].stamp & ~VMM_LINE_KNOWN) | (bytes ? VMM_LINE_KNOWN : 0);
+    if (bytes) VMM_COPY(vmm_caches_contents(u, level, ci, way), bytes, g->block);
+    return VMM_OK;
+}
+
+/** What a level has counted; the caller may clear it.
+ *  @param c      the caches
+ *  @param level  which; the number of levels: memory
+ *  @return its counters, or null: there is no such level */
+VMM_INLINE vmm_cache_stats_t *vmm_caches_stats(vmm_caches_t *c, unsigned level)
+{
+    return level <= c->levels ? &c->stats[level] : NULL;
+}
+
+/** @cond internal */
+/* Invalidates the lines of a set that hold blocks of a range, and with write_back writes dirty ones to the next level.
+ * Returns how many were dirty. */
+VMM_INLINE uint64_t vmm_caches_drop(vmm_caches_ref_t u, unsigned level, uint64_t ci, vmm_paddr_t first,
+                                    vmm_paddr_t last, bool write_back)
+{
+    const vmm_cache_geometry_t *g = &u.geometry[level];
+    const unsigned bits = vmm_caches_block_bits(g);
+    vmm_cache_line_t *line = vmm_caches_lines(u, level, ci);
+    uint64_t dirty = 0;
+    unsigned way;
+    for (way = 0; way < g->ways; way++) {
+        const vmm_paddr_t pa = line[way].block << bits;
+        const bool had = (line[way].stamp & VMM_LINE_DIRTY) != 0;
+        vmm_caches_work_t run;
+        if (!line[way].stamp || line[way].block < first >> bits || line[way].block > last >> bits) continue;
+        VMM_SET(&line[way], 0, sizeof line[way]);
+        dirty += had;
+        if (!had || !write_back) continue;
+        u.caches->stats[level].writebacks++;
+        VMM_SET(&run, 0, sizeof run);
+        vmm_caches_ask(&run, level + 1, pa, g->block, true, false);
+        while (run.waiting) vmm_caches_serve(u, &run, run.request[--run.waiting]);
+    }
+    return dirty;
+}
+
+/* Drops a range from every level, from the first on, so that what one writes back leaves the next one too; in a level
+ * set by set, from that of the first block on. */
+VMM_OUTLINE uint64_t vmm_caches_drop_range(vmm_caches_t *c, vmm_paddr_t pa, uint64_t bytes, bool write_back)
+{
+    const vmm_caches_ref_t u = vmm_caches_parts(c);
+    const vmm_paddr_t first = bytes ? pa : 0, end = pa + bytes - 1, last = !bytes || end < pa ? ~UINT64_C(0) : end;
+    uint64_t dirty = 0, i;
+    unsigned level;
+    for (level = 0; level < u.levels; level++) {
+        const vmm_cache_geometry_t *g = &u.geometry[level];
+        const unsigned bits = vmm_caches_block_bits(g);
+        const uint64_t more = (last >> bits) - (first >> bits); /* blocks but one */
+        const uint64_t sets = g->virtual_index || more >= g->sets ? g->sets : more + 1;
+        for (i = 0; i < sets; i++)
+            dirty += vmm_caches_drop(u, level, ((first >> bits) + i) & (g->sets - 1u), first, last, write_back);
+    }
+    return dirty;
+}
+/** @endcond */
+
+/** Writes back and invalidates every block of a range of physical memory in all levels, from the first level on; each
+ *  that is dirty is written to the next level, which drops it in its turn. O(sets x ways), or less for a short range.
+ *  @param c      the caches
+ *  @param pa     first byte; blocks that the range touches count as a whole
+ *  @param bytes  how many; 0: all of memory, whatever pa is
+ *  @return how many writes reached memory: blocks of the level that they come from */
+VMM_INLINE uint64_t vmm_caches_flush(vmm_caches_t *c, vmm_paddr_t pa, uint64_t bytes)
+{
+    const uint64_t before = c->stats[c->levels].victim_writes;
+    vmm_caches_drop_range(c, pa, bytes, true);
+    return c->stats[c->levels].victim_writes - before;
+}
+
+/** Invalidates every block of a range of physical memory in all levels and writes nothing. O(sets x ways), or less for
+ *  a short range.
+ *  @param c      the caches
+ *  @param pa     first byte; blocks that the range touches count as a whole
+ *  @param bytes  how many; 0: all of memory, whatever pa is
+ *  @return how many dirty lines were lost */
+VMM_INLINE uint64_t vmm_caches_invalidate(vmm_caches_t *c, vmm_paddr_t pa, uint64_t bytes)
+{
+    return vmm_caches_drop_range(c, pa, bytes, false);
+}
+
+/** @cond internal */
+/* A valid line: in its set, marked as its level may mark, stamped in the past, and unlike those after it. */
+VMM_INLINE bool vmm_caches_line_check(vmm_caches_ref_t u, unsigned level, uint64_t ci, unsigned way)
+{
+    const vmm_cache_geometry_t *g = &u.geometry[level];
+    const vmm_cache_line_t *line = vmm_caches_lines(u, level, ci);
+    const unsigned low = vmm_caches_tag_bit(g) - vmm_caches_block_bits(g);
+    unsigned other;
+    if (line[way].stamp < 4 || line[way].stamp >> 2 > u.caches->clock) return false;
+    if ((line[way].block ^ ci) & vmm_low_mask(low)) return false;
+    if ((line[way].stamp & VMM_LINE_DIRTY) && g->write_through) return false;
+    if ((line[way].stamp & VMM_LINE_KNOWN) && !u.data) return false;
+    for (other = way + 1; other < g->ways; other++) {
+        if (!line[other].stamp) continue;
+        if (line[other].block == line[way].block || line[other].stamp >> 2 == line[way].stamp >> 2) return false;
+    }
+    return true;
+}
+
+VMM_INLINE bool vmm_caches_set_check(vmm_caches_ref_t u, unsigned level, uint64_t ci)
+{
+    const vmm_cache_geometry_t *g = &u.geometry[level];
+    const vmm_cache_set_t *set = vmm_caches_set(u, level, ci);
+    const vmm_cache_line_t *line = vmm_caches_lines(u, level, ci);
+    const bool tree = g->policy == VMM_PLRU;
+    unsigned way;
+    if (set->recent >= g->ways || set->spare) return false;
+    if (set->tree & (tree ? ~(vmm_low_mask(g->ways) & ~UINT64_C(1)) : ~UINT64_C(0))) return false;
+    for (way = 0; way < g->ways; way++) {
+        if (!line[way].stamp && line[way].block) return false;
+        if (line[way].stamp && !vmm_caches_line_check(u, level, ci, way)) return false;
+        if (g->policy == VMM_LRU && line[set->recent].stamp && line[way].stamp > line[set->recent].stamp) return false;
+    }
+    return true;
+}
+/** @endcond */
+
+/** Verifies the invariants: geometry; every block in its set and there once; stamps an order of use, and the line used
+ *  last the newest of it (LRU); dirty lines with write-back alone. O(lines x ways).
+ *  @param c  the caches
+ *  @return whether all hold */
+VMM_OUTLINE bool vmm_caches_check(const vmm_caches_t *c)
+{
+    const vmm_caches_ref_t u = vmm_caches_parts(c);
+    unsigned level;
+    uint64_t ci;
+    if (!c->bytes || c->bytes != vmm_caches_bytes(c->geometry, c->levels, c->data != 0)) return false;
+    for (level = 0; level < u.levels; level++)
+        for (ci = 0; ci < u.geometry[level].sets; ci++)
+            if (!vmm_caches_set_check(u, level, ci)) return false;
+    return true;
+}
+
+/** @cond internal */
+#define VMM_CACHE_STAMP(NAME, sets, ways, block, policy, write_through, no_write_allocate)                             \
+    VMM_STATIC_ASSERT(VMM_IS_POWER(sets) && (sets) <= VMM_MAX_CACHE_SETS, "cache sets must be a power of two");        \
+    VMM_STATIC_ASSERT((ways) >= 1 && (ways) <= VMM_MAX_CACHE_WAYS, "a cache set has 1 to 65536 ways");                 \
+    VMM_STATIC_ASSERT(VMM_IS_POWER(block) && (block) <= VMM_MAX_CACHE_BLOCK, "a cache block must be a power of two");  \
+    VMM_STATIC_ASSERT((policy) != VMM_PLRU || (VMM_IS_POWER(ways) && (ways) <= 64),                                    \
+                      "pseudo-LRU needs a power of two of ways, at most 64");                                          \
+    typedef struct NAME##_cache {                                                                                      \
+        vmm_caches_t caches;                                                                                           \
+        vmm_cache_set_t set[sets];                                                                                     \
+        vmm_cache_line_t line[(size_t)(sets) * (ways)];                                                                \
+        uint8_t contents[((size_t)(sets) * (ways) * (block) + 7) / 8 * 8];                                             \
+    } NAME##_cache_t;                                                                                                  \
+    VMM_STATIC_ASSERT(offsetof(NAME##_cache_t, set) == sizeof(vmm_caches_t) &&                                         \
+                          offsetof(NAME##_cache_t, line) == sizeof(vmm_caches_t) + (sets) * sizeof(vmm_cache_set_t),   \
+                      "a stamped cache lies as vmm_caches_create lays it");                                            \
+    VMM_UNUSED static const vmm_cache_geometry_t NAME##_geometry = {                                                   \
+        sets, ways, block, policy, write_through, no_write_allocate, false, 0};                                        \
+    VMM_INLINE vmm_caches_ref_t NAME##_parts(NAME##_cache_t *cache_)                                                   \
+    {                                                                                                                  \
+        const vmm_caches_ref_t parts_ = {&NAME##_geometry, 1, true, &cache_->caches};                                  \
+        return parts_;                                                                                                 \
+    }                                                                                                                  \
+    VMM_INLINE void NAME##_init(NAME##_cache_t *cache_)                                                                \
+    {                                                                                                                  \
+        vmm_caches_t *caches_;                                                                                         \
+        (void)vmm_caches_create(cache_, sizeof *cache_, &NAME##_geometry, 1, true, &caches_);                          \
+    }                                                                                                                  \
+    VMM_OUTLINE unsigned NAME##_long(NAME##_cache_t *cache_, vmm_paddr_t pa_, unsigned access_,                        \
+                                     vmm_cache_step_t *step_)                                                          \
+    {                                                                                                                  \
+        return vmm_caches_any(NAME##_parts(cache_), pa_, pa_, access_, step_);                                         \
+    }                                                                                                                  \
+    VMM_INLINE bool NAME##_access(NAME##_cache_t *cache_, vmm_paddr_t pa_, unsigned access_, vmm_cache_step_t *step_)  \
+    {                                                                                                                  \
+        if (VMM_LIKELY(!step_ && vmm_caches_quick(NAME##_parts(cache_), pa_, pa_, access_))) return true;              \
+        return NAME##_long(cache_, pa_, access_, step_) == 0;                                                          \
+    }
+/** @endcond */
+
+/** Stamps one physically addressed cache whose geometry is known when the program is compiled: NAME_cache_t, NAME_init
+ *  and NAME_access. Its member `caches` goes to every other function of this section. With contents.
+ *  `VMM_CACHE(l1, 16, 1, 4, VMM_LRU, false, false)`
+ *  @param NAME               of the type and functions
+ *  @param sets               as in vmm_cache_geometry_t, like all that follow; constants
+ *  @param ways               likewise
+ *  @param block              bytes
+ *  @param policy             enum vmm_policy
+ *  @param write_through      else write-back
+ *  @param no_write_allocate  else a write that misses gets a line */
+#define VMM_CACHE(NAME, sets, ways, block, policy, write_through, no_write_allocate)                                   \
+    VMM_CACHE_STAMP(NAME, sets, ways, block, policy, write_through, no_write_allocate)
+
+#ifdef VMM_DOXYGEN
+/** Empties a stamped cache and clears its counters: before the first use.
+ *  @param cache  the cache */
+void NAME_init(NAME_cache_t *cache);
+
+/** One access inside one block, as vmm_caches_access.
+ *  @param cache   the cache
+ *  @param pa      physical address
+ *  @param access  enum vmm_access
+ *  @param step    null, or receives what happened
+ *  @return whether it hit */
+bool NAME_access(NAME_cache_t *cache, vmm_paddr_t pa, unsigned access, vmm_cache_step_t *step);
+#endif
+
+/* -- costs -- */
+
+/** What things take, in cycles, or in whatever unit an exercise counts. Times of the levels add up, as in "hit time +
+ *  miss rate x miss penalty" of the textbooks: what the last level has takes the time of all. */
+typedef struct vmm_costs {
+    uint32_t tlb_hit;                     /**< A lookup in the TLB, whether it hits or not. */
+    uint32_t walk_step;                   /**< Reading one entry of a page table. */
+    uint32_t cache_hit[VMM_CACHE_LEVELS]; /**< Looking into this level of cache, whether it hits or not. */
+    uint32_t dram;                        /**< Memory, after every cache was asked. */
+    uint64_t minor_fault;                 /**< A fault, without the transfers that it waits for. */
+    uint64_t disk_read;                   /**< A page from disk. */
+    uint64_t disk_write;                  /**< A page to disk. */
+} vmm_costs_t;
+
+/** Typical values, in cycles. With three levels of cache they add up to 4, 10, 50 and 200 for memory, as in Bryant and
+ *  O'Hallaron's table of the memory hierarchy (3rd edition, chapter 6), whose local disk takes 10 million; a fourth
+ *  level is rare. A TLB lookup of 1, and walks of 40 at four levels, lie in Patterson and Hennessy's ranges (0.5 to 1;
+ *  10 to 100). A minor fault takes about what it does in Linux on current processors. @hideinitializer */
+VMM_UNUSED static const vmm_costs_t vmm_costs_default = {1, 10, {4, 6, 40, 30}, 150, 1000, 10000000, 10000000};
+
+/** How often things happened, to be multiplied. */
+typedef struct vmm_cost_counts {
+    uint64_t tlb_lookups;                     /**< Hits and misses. */
+    uint64_t walk_steps;                      /**< Entries read. */
+    uint64_t cache_lookups[VMM_CACHE_LEVELS]; /**< Hits and misses of each level. */
+    uint64_t dram;                            /**< Accesses that memory had. */
+    uint64_t faults;                          /**< All faults. */
+    uint64_t disk_reads;                      /**< Pages read. */
+    uint64_t disk_writes;                     /**< Pages written. */
+} vmm_cost_counts_t;
+
+/** A part of a whole. Invariant: part <= whole, whole > 0. */
+typedef struct vmm_ratio {
+    uint64_t part;  /**< As many ... */
+    uint64_t whole; /**< ... of so many. */
+} vmm_ratio_t;
+
+/** What one access costs that does not fault.
+ *  @param costs         the prices
+ *  @param tlb           a TLB was asked; on a miss too
+ *  @param walk_steps    entries that the walk read; 0 on a hit
+ *  @param cache_level   what vmm_caches_access returned
+ *  @param cache_levels  how many levels there are; 0: no cache
+ *  @return cycles */
+VMM_INLINE uint64_t vmm_cost_access(const vmm_costs_t *costs, bool tlb, unsigned walk_steps, unsigned cache_level,
+                                    unsigned cache_levels)
+{
+    uint64_t cycles = (tlb ? costs->tlb_hit : 0) + (uint64_t)walk_steps * costs->walk_step;
+    unsigned i;
+    for (i = 0; i < cache_levels && i <= cache_level; i++) cycles += costs->cache_hit[i];
+    return cycles + (cache_level >= cache_levels ? costs->dram : 0);
+}
+
+/** What a fault costs on top of the access.
+ *  @param costs   the prices
+ *  @param reads   pages read from disk for it; 0: a minor fault
+ *  @param writes  pages written to make room
+ *  @return cycles */
+VMM_INLINE uint64_t vmm_cost_fault(const vmm_costs_t *costs, unsigned reads, unsigned writes)
+{
+    return costs->minor_fault + reads * costs->disk_read + writes * costs->disk_write;
+}
+
+/** What many accesses cost together: the sum of vmm_cost_access and vmm_cost_fault over them.
+ *  @param costs   the prices
+ *  @param counts  how often
+ *  @return cycles, modulo 2^64 */
+VMM_INLINE uint64_t vmm_cost_total(const vmm_costs_t *costs, const vmm_cost_counts_t *counts)
+{
+    uint64_t cycles = counts->tlb_lookups * costs->tlb_hit + counts->walk_steps * costs->walk_step +
+                      counts->dram * costs->dram + counts->faults * costs->minor_fault +
+                      counts->disk_reads * costs->disk_read + counts->disk_writes * costs->disk_write;
+    unsigned i;
+    for (i = 0; i < VMM_CACHE_LEVELS; i++) cycles += counts->cache_lookups[i] * costs->cache_hit[i];
+    return cycles;
+}
+
+/** A part of a value: value x part / whole, rounded to the nearest, exact whatever the width. O(1).
+ *  @param value  anything
+ *  @param ratio  the part; it must hold its invariant
+ *  @return the part of it, at most value */
+VMM_OUTLINE uint64_t vmm_scale(uint64_t value, vmm_ratio_t ratio)
+{
+    uint64_t quotient = 0, rest = 0;
+    unsigned bit;
+    VMM_ASSERT(ratio.whole && ratio.part <= ratio.whole);
+    for (bit = 64; bit-- > 0;) { /* long division of the 128-bit product, a bit of value at a time */
+        const bool twice = rest >= ratio.whole - rest;
+        quotient = quotient << 1 | twice;
+        rest = twice ? rest - (ratio.whole - rest) : rest << 1;
+        if (!(value >> bit & 1)) continue;
+        quotient += rest >= ratio.whole - ratio.part;
+        rest = rest >= ratio.whole - ratio.part ? rest - (ratio.whole - ratio.part) : rest + ratio.part;
+    }
+    return quotient + (rest >= ratio.whole - rest);
+}
+
+/** Effective access time, computed: (1 - p) x hit + p x miss, the textbooks' formula for a TLB, a cache and demand
+ *  paging alike. Nest it for several levels. O(1).
+ *  @param hit   time of an access that has what it needs, in thousandths of the unit
+ *  @param miss  time of one that does not, all of it, in thousandths
+ *  @param p     share of those that do not
+ *  @return thousandths, rounded to the nearest */
+VMM_INLINE uint64_t vmm_effective_time(uint64_t hit, uint64_t miss, vmm_ratio_t p)
+{
+    return miss >= hit ? hit + vmm_scale(miss - hit, p) : hit - vmm_scale(hit - miss, p);
+}
+
+/** Effective access time, measured.
+ *  @param cycles    that the accesses took together
+ *  @param accesses  how many
+ *  @return thousandths of a cycle for each, rounded to the nearest; 0 of no access */
+VMM_INLINE uint64_t vmm_effective_time_measured(uint64_t cycles, uint64_t accesses)
+{
+    vmm_ratio_t rest;
+    if (!accesses) return 0;
+    rest.part = cycles % accesses;
+    rest.whole = accesses;
+    return cycles / accesses * 1000 + vmm_scale(1000, rest);
+}
+
+/** Shares that the effective access time of a whole memory system is computed from. */
+typedef struct vmm_rates {
+    vmm_ratio_t tlb_miss;                     /**< Of all lookups in the TLB; whole 0: there is no TLB. */
+    uint32_t walk_steps;                      /**< Entries that a walk reads; without a TLB, at every access. */
+    uint32_t cache_levels;                    /**< How many levels of cache there are. */
+    vmm_ratio_t cache_miss[VMM_CACHE_LEVELS]; /**< Of the lookups in this level (the local miss rate). */
+    vmm_ratio_t fault;                        /**< Accesses that fault, of all; whole 0: none, as in the two below. */
+    vmm_ratio_t disk_read;                    /**< Accesses that wait for a page to be read, of all. */
+    vmm_ratio_t disk_write;                   /**< Accesses that wait for a page to be written, of all. */
+} vmm_rates_t;
+
+/** @cond internal */
+VMM_INLINE uint64_t vmm_share(uint64_t value, vmm_ratio_t ratio)
+{
+    return ratio.whole ? vmm_scale(value, ratio) : 0;
+}
+/** @endcond */
+
+/** Effective access time of a memory system, computed from its prices and rates: lookups in the TLB, walks, caches from
+ *  the first to memory, faults. O(cache levels).
+ *  @param costs  the prices, each below 2^54
+ *  @param rates  how often
+ *  @return thousandths of a cycle; each of the rates adds an error of at most half a thousandth */
+VMM_OUTLINE uint64_t vmm_effective_time_of(const vmm_costs_t *costs, const vmm_rates_t *rates)
+{
+    const uint64_t walk = UINT64_C(1000) * rates->walk_steps * costs->walk_step;
+    uint64_t time = UINT64_C(1000) * costs->dram;
+    unsigned i;
+    for (i = rates->cache_levels; i-- > 0;)
+        time = UINT64_C(1000) * costs->cache_hit[i] + vmm_scale(time, rates->cache_miss[i]);
+    if (rates->tlb_miss.whole) time += UINT64_C(1000) * costs->tlb_hit + vmm_scale(walk, rates->tlb_miss);
+    else time += walk;
+    return time + vmm_share(1000 * costs->minor_fault, rates->fault) +
+           vmm_share(1000 * costs->disk_read, rates->disk_read) +
+           vmm_share(1000 * costs->disk_write, rates->disk_write);
+}
+
+#if VMM_STDIO
+#include <stdio.h>
+
+/** Prints what an access met in each level that it asked, a line for each, like those of vmm_print_examination.
+ *  @param out      where to
+ *  @param c        the caches
+ *  @param step     of vmm_caches_access or vmm_caches_examine
+ *  @param pa_bits  width of a physical address: how many digits CT gets. Needs VMM_IMPLEMENTATION. */
+VMM_EXTERN_C void vmm_print_caches(FILE *out, const vmm_caches_t *c, const vmm_cache_step_t *step, unsigned pa_bits);
+#endif
 /** @} */
 
 /* ============================================================= Part II  9. machine == */
@@ -18330,6 +19300,26 @@ void vmm_print_examination(FILE *out, const vmm_examination_t *x)
     else
         fprintf(out, "fault  %s: %s (level %u, cause %u)\n", vmm_fault_text(x->fault.kind),
                 vmm_rule_text(x->fault.rule), (unsigned)x->fault.level, (unsigned)x->fault.cause);
+}
+
+void vmm_print_caches(FILE *out, const vmm_caches_t *c, const vmm_cache_step_t *step, unsigned pa_bits)
+{
+    unsigned level;
+    for (level = 0; level < c->levels && step[level].asked; level++) {
+        const vmm_cache_geometry_t *g = &c->geometry[level];
+        const vmm_cache_step_t *s = &step[level];
+        const unsigned tag_bit = vmm_caches_tag_bit(g);
+        fprintf(out, "CO     0x%0*" PRIx64 "  CI 0x%0*" PRIx64 "  CT 0x%0*" PRIx64 "  ",
+                vmm_digits(vmm_caches_block_bits(g)), s->co, vmm_digits((unsigned)__builtin_ctz(g->sets)), s->ci,
+                vmm_digits(pa_bits > tag_bit ? pa_bits - tag_bit : 0), s->ct);
+        if (c->levels == 1) fprintf(out, "cache %s", s->hit ? "hit" : "miss");
+        else fprintf(out, "L%u %s", level + 1, s->hit ? "hit" : "miss");
+        if (s->byte >= 0) fprintf(out, "  byte 0x%02x", (unsigned)s->byte);
+        if (s->evicted)
+            fprintf(out, "  out 0x%0*" PRIx64 "%s", vmm_digits(pa_bits), s->victim, s->written_back ? " (dirty)" : "");
+        if (s->synonym) fprintf(out, "  synonym");
+        fprintf(out, "\n");
+    }
 }
 
 /* Leaves that continue each other, waiting to be printed in one line. */

@@ -1,8 +1,8 @@
-/* csapp.c - the student's program: the memory system of CS:APP 3e, section 9.6.4, its TLB and its
- * page table (Figure 9.20; the data cache comes with a later version of vmm).
+/* csapp.c - the student's program: the memory system of CS:APP 3e, section 9.6.4: its TLB, its page table and its L1
+ * cache (Figure 9.20). Each address is looked up in the figure as it is printed: nothing is kept between two.
  *
- * The exercise sheet becomes options: 14-bit virtual addresses, 12-bit physical addresses, pages of
- * 64 bytes, one table of 256 entries, a TLB of 4 sets with 4 ways. */
+ * The exercise sheet becomes options: 14-bit virtual addresses, 12-bit physical addresses, pages of 64 bytes, one table
+ * of 256 entries, a TLB of 4 sets with 4 ways. The cache is direct-mapped: 16 sets, blocks of 4 bytes. */
 #define VMM_PAGE_SHIFT 6
 #define VMM_VADDR_BITS 14
 #define VMM_PADDR_BITS 12
@@ -28,8 +28,19 @@ static const struct {
     uint8_t tlbi, tlbt, ppn;
 } tlb[] = {{0, 0x09, 0x0d}, {0, 0x07, 0x02}, {1, 0x03, 0x2d}, {3, 0x03, 0x0d}, {3, 0x0a, 0x34}};
 
+static const struct {
+    uint8_t ci, ct, block[4];
+} l1_lines[] = {{0x0, 0x19, {0x99, 0x11, 0x23, 0x11}}, {0x2, 0x1b, {0x00, 0x02, 0x04, 0x08}},
+                {0x4, 0x32, {0x43, 0x6d, 0x8f, 0x09}}, {0x5, 0x0d, {0x36, 0x72, 0xf0, 0x1d}},
+                {0x7, 0x16, {0x11, 0xc2, 0xdf, 0x03}}, {0x8, 0x24, {0x3a, 0x00, 0x51, 0x89}},
+                {0xa, 0x2d, {0x93, 0x15, 0xda, 0x3b}}, {0xd, 0x16, {0x04, 0x96, 0x34, 0x15}},
+                {0xe, 0x13, {0x83, 0x77, 0x1b, 0xd3}}};
+
+VMM_CACHE(l1, 16, 1, 4, VMM_LRU, false, false)
+
 static uint64_t ram[4096 / 8];
 static vmm_mmu_t mmu;
+static l1_cache_t cache;
 
 /* Maps a page: the exercise's entries hold a frame number and "valid", so every right is there. */
 static void set_page(vmm_tables_t *tables, unsigned vpn, unsigned ppn)
@@ -57,8 +68,18 @@ int main(void)
     vmm_unmap(&tables, 0, 1 << 14);
     for (i = 0; i < sizeof pages / sizeof *pages; i++) set_page(&tables, pages[i].vpn, pages[i].ppn);
 
+    l1_init(&cache);
+    for (i = 0; i < sizeof l1_lines / sizeof *l1_lines; i++)
+        vmm_caches_put(&cache.caches, 0, l1_lines[i].ci, l1_lines[i].ct, l1_lines[i].block);
+
     for (i = 0; i < sizeof addresses / sizeof *addresses; i++) {
-        vmm_explain(&mmu, addresses[i], stdout);
+        vmm_examination_t x;
+        vmm_cache_step_t step;
+        if (vmm_explain(&mmu, addresses[i], stdout) == VMM_OK) {
+            vmm_examine(&mmu, addresses[i], VMM_READ, &x);
+            vmm_caches_examine(&cache.caches, addresses[i], x.translation.paddr, &step);
+            vmm_print_caches(stdout, &cache.caches, &step, VMM_PADDR_BITS);
+        }
         printf("\n");
     }
     return 0;
