@@ -83,6 +83,7 @@
  *   Part III, looking
  *    18 look              maps, smaps, ps, meminfo, events as text
  *    19 explain           one access field by field; a whole tree
+ *    20 history           states to go back to, symbols of the textbooks, accesses as events
  *   VMM_MMU and VMM_TABLES, which stamp instances, stand last.
  *
  * Option of Part II, to be defined before the include: VMM_EVENTS, 1 to have every step told.
@@ -7986,6 +7987,10 @@ typedef enum vmm_event_kind {
     VMM_EVENT_HUGE,       /**< A huge page was made; vaddr, paddr. */
     VMM_EVENT_SPLIT,      /**< A huge page was split; vaddr. */
     VMM_EVENT_MERGE,      /**< A page was merged with one of the same content; vaddr, paddr of the one that stays. */
+    VMM_EVENT_TLB_HIT,    /**< The TLB held the page; vaddr, paddr, detail: set. These four: vmm_tell_access. */
+    VMM_EVENT_TLB_MISS,   /**< It did not; vaddr, detail: set. */
+    VMM_EVENT_CACHE_HIT,  /**< A data cache held the block; paddr, detail: its level, from 1. */
+    VMM_EVENT_CACHE_MISS, /**< It did not; paddr, detail: its level. */
     VMM_EVENT_KINDS       /**< How many there are. */
 } vmm_event_kind_t;
 
@@ -17733,6 +17738,470 @@ VMM_INLINE vmm_status_t vmm_mmu_explain(vmm_ref_t u, unsigned access, vmm_vaddr_
 #endif
 /** @} */
 
+/* ==================================================== Part III  20. history, symbols == */
+/** @defgroup vmm_histories 20. History
+ *  Snapshots one after the other: stretches of memory are watched, each step keeps what it changed, and a program goes
+ *  back and forward among its steps. Besides: the symbols of the textbooks as a list, and an access told as events.
+ *
+ *  Anything that is plain data in one place can be watched: an MMU, a machine's block, RAM, a device that is memory, a
+ *  heap, a variable of the program.
+ *
+ *      vmm_history_create(block, sizeof block, &history);
+ *      vmm_history_watch(history, &mmu, sizeof mmu);
+ *      vmm_history_watch(history, records, sizeof records);     // the machine's block
+ *      vmm_history_watch(history, ram, sizeof ram);
+ *      rv_store8(&mmu, va, 1);
+ *      vmm_history_mark(history);                               // step 1 ends here
+ *      rv_store8(&mmu, va, 2);
+ *      vmm_history_mark(history);                               // step 2
+ *      vmm_history_back(history);                               // 1 is there again, and nothing of the second store
+ *
+ *  Each byte comes back as it was, pointers too. They are right still, because it comes back to the same place: the
+ *  front and the walk cache of an MMU (host addresses), the machine that it is attached to, callbacks. What a watched
+ *  thing depends on must be watched with it: tables and data in RAM with the MMU that remembers them, the machine's
+ *  block with its RAM and its swap, the bytes of NAME_set_track. Who watches RAM without the MMU calls NAME_flush_all
+ *  after going back. A copy of an MMU to some other place is NAME_snapshot's and NAME_restore's affair.
+ *
+ *  | word | meaning |
+ *  |---|---|
+ *  | stretch | memory that is watched |
+ *  | mark | the end of a step: a state that can be had again; mark 0 is where the history began |
+ *  | step | what changed from one mark to the next; step n ends at mark n |
+ *  | forgotten | so old that its room was needed: no way back over it |
+ *
+ *  Limits: VMM_HISTORY_STRETCHES stretches; one thread at a time, and nobody else may use watched memory while a
+ *  function of a history runs.
+ *  @{ */
+
+/** Most stretches of a history. */
+#define VMM_HISTORY_STRETCHES 16
+
+/** Memory that a history watches. */
+typedef struct vmm_stretch {
+    void *start;    /**< Where it lies; the caller's. */
+    uint64_t bytes; /**< Its size. */
+    uint64_t copy;  /**< Offset of its state at the present mark, from the history; bytes. */
+} vmm_stretch_t;
+
+/** A history: the head of its block. Copies of the stretches follow, then the log, a ring of 64-bit words. A step in
+ *  it: how many words its changes take, the changes, the same number again. A change: bits 7:0 which of eight words
+ *  differ, 15:8 the stretch, 63:16 which 64 bytes of it; then for each such word old XOR new, which goes both ways.
+ *  Invariants: first <= here <= end <= first + room; forgotten <= step <= last; log + 8 * room <= bytes. */
+typedef struct vmm_history {
+    uint64_t bytes;     /**< Of the block. */
+    uint64_t log;       /**< Offset of the log; bytes. */
+    uint64_t room;      /**< Words in it. */
+    uint64_t first;     /**< Words ever written before the oldest step; word n of all lies at n modulo room. */
+    uint64_t here;      /**< Likewise, before the step that follows the present mark. */
+    uint64_t end;       /**< Likewise, altogether. */
+    uint64_t forgotten; /**< Steps that were forgotten: the number of the oldest mark that is left. */
+    uint64_t step;      /**< Number of the present mark. */
+    uint64_t last;      /**< Number of the newest mark. */
+    uint64_t stretches; /**< How many of the following. */
+    vmm_stretch_t stretch[VMM_HISTORY_STRETCHES]; /**< What is watched. */
+} vmm_history_t;
+
+/** @cond internal */
+#define VMM_HISTORY_CHUNK 64u /* bytes that are compared at once */
+#define VMM_HISTORY_LEAST 8u  /* words of the shortest log */
+
+VMM_INLINE uint64_t vmm_history_rounded(uint64_t bytes)
+{
+    return (bytes + (VMM_HISTORY_CHUNK - 1)) & ~(uint64_t)(VMM_HISTORY_CHUNK - 1);
+}
+
+VMM_INLINE uint8_t *vmm_history_copy(const vmm_history_t *h, unsigned stretch)
+{
+    return (uint8_t *)(uintptr_t)h + (size_t)h->stretch[stretch].copy;
+}
+
+/* Word n of all that were ever written to the log. */
+VMM_INLINE uint64_t *vmm_history_word(const vmm_history_t *h, uint64_t n)
+{
+    return (uint64_t *)(void *)((uint8_t *)(uintptr_t)h + (size_t)h->log) + (size_t)(n % h->room);
+}
+
+/* The log fills what the copies leave, and is empty. */
+VMM_INLINE void vmm_history_empty(vmm_history_t *h)
+{
+    h->room = (h->bytes - h->log) / 8;
+    h->first = h->here = h->end = 0;
+    h->forgotten = h->step = h->last = 0;
+}
+
+/* Which of the eight words from an offset on differ from the kept ones, as bits, and by what. */
+VMM_INLINE unsigned vmm_history_compare(const vmm_history_t *h, unsigned stretch, uint64_t offset, uint64_t delta[8])
+{
+    const vmm_stretch_t *s = &h->stretch[stretch];
+    const uint64_t left = s->bytes - offset;
+    uint64_t kept[8], any = 0;
+    unsigned i, words = 0;
+    VMM_COPY(kept, vmm_history_copy(h, stretch) + (size_t)offset, VMM_HISTORY_CHUNK);
+    if (left >= VMM_HISTORY_CHUNK) {
+        VMM_COPY(delta, (const uint8_t *)s->start + (size_t)offset, VMM_HISTORY_CHUNK);
+    } else {
+        VMM_SET(delta, 0, VMM_HISTORY_CHUNK);
+        VMM_COPY(delta, (const uint8_t *)s->start + (size_t)offset, (size_t)left);
+    }
+    for (i = 0; i < 8; i++) any |= delta[i] ^= kept[i];
+    for (i = 0; i < 8 && any; i++) words |= (delta[i] ? 1u : 0u) << i;
+    return words;
+}
+
+/* Writes one change to the end of the log, and to the copy. Returns how many words it took. */
+VMM_INLINE uint64_t vmm_history_put(vmm_history_t *h, unsigned stretch, uint64_t offset, unsigned words,
+                                    const uint64_t delta[8])
+{
+    uint8_t *copy = vmm_history_copy(h, stretch) + (size_t)offset;
+    const uint64_t before = h->end;
+    uint64_t kept;
+    unsigned i;
+    *vmm_history_word(h, h->end++) = words | (uint64_t)stretch << 8 | offset / VMM_HISTORY_CHUNK << 16;
+    for (i = 0; i < 8; i++) {
+        if (!(words >> i & 1)) continue;
+        *vmm_history_word(h, h->end++) = delta[i];
+        VMM_COPY(&kept, copy + 8 * i, 8);
+        kept ^= delta[i];
+        VMM_COPY(copy + 8 * i, &kept, 8);
+    }
+    return h->end - before;
+}
+
+/* Looks for changes since the present mark, and keeps them or only counts the words that they would take. */
+VMM_INLINE uint64_t vmm_history_scan(vmm_history_t *h, bool keep)
+{
+    uint64_t delta[8], took = 0, offset;
+    unsigned stretch, words;
+    for (stretch = 0; stretch < h->stretches; stretch++)
+        for (offset = 0; offset < h->stretch[stretch].bytes; offset += VMM_HISTORY_CHUNK) {
+            words = vmm_history_compare(h, stretch, offset, delta);
+            if (!words) continue;
+            if (keep) {
+                took += vmm_history_put(h, stretch, offset, words, delta);
+                continue;
+            }
+            for (took++; words; words &= words - 1) took++;
+        }
+    return took;
+}
+
+/* Turns the copies from the state before a step to that behind it, or back: both are the same. */
+VMM_INLINE void vmm_history_turn(vmm_history_t *h, uint64_t at)
+{
+    const uint64_t end = at + 1 + *vmm_history_word(h, at);
+    uint64_t head, kept;
+    uint8_t *copy;
+    unsigned i;
+    for (at++; at < end;) {
+        head = *vmm_history_word(h, at++);
+        copy = vmm_history_copy(h, (unsigned)(head >> 8 & 0xff)) + (size_t)((head >> 16) * VMM_HISTORY_CHUNK);
+        for (i = 0; i < 8; i++) {
+            if (!(head >> i & 1)) continue;
+            VMM_COPY(&kept, copy + 8 * i, 8);
+            kept ^= *vmm_history_word(h, at++);
+            VMM_COPY(copy + 8 * i, &kept, 8);
+        }
+    }
+}
+
+VMM_INLINE bool vmm_history_overlaps(const void *a, uint64_t a_bytes, const void *b, uint64_t b_bytes)
+{
+    return (uintptr_t)a <= (uintptr_t)b + (b_bytes - 1) && (uintptr_t)b <= (uintptr_t)a + (a_bytes - 1);
+}
+/** @endcond */
+
+/** How large the block of a history should be.
+ *  @param watched    bytes of all stretches together
+ *  @param stretches  how many they are
+ *  @param changes    bytes for changes: 8 for each 8 bytes that a step changes, 8 more for each 64 bytes in which there
+ *                    are any, and 16 for each step
+ *  @return bytes. O(1). */
+VMM_INLINE uint64_t vmm_history_bytes(uint64_t watched, unsigned stretches, uint64_t changes)
+{
+    const uint64_t least = 8 * VMM_HISTORY_LEAST;
+    return vmm_history_rounded(sizeof(vmm_history_t)) + watched + (uint64_t)stretches * (VMM_HISTORY_CHUNK - 1) +
+           (changes < least ? least : (changes + 7) & ~UINT64_C(7));
+}
+
+/** Makes a history that watches nothing yet.
+ *  @param block    memory for copies and log, aligned to 8; its first bytes are the history
+ *  @param bytes    its size, at least vmm_history_bytes(0, 0, 0)
+ *  @param history  receives the history
+ *  @return VMM_OK; VMM_E_ARGUMENT when a pointer is null or the block too small; VMM_E_ALIGN. O(1). */
+VMM_OUTLINE vmm_status_t vmm_history_create(void *block, uint64_t bytes, vmm_history_t **history)
+{
+    vmm_history_t *h = (vmm_history_t *)block;
+    if (!block || !history || bytes < vmm_history_bytes(0, 0, 0) || bytes > SIZE_MAX) return VMM_E_ARGUMENT;
+    if ((uintptr_t)block & 7) return VMM_E_ALIGN;
+    VMM_SET(h, 0, sizeof *h);
+    h->bytes = bytes;
+    h->log = vmm_history_rounded(sizeof *h);
+    vmm_history_empty(h);
+    *history = h;
+    return VMM_OK;
+}
+
+/** Watches one more stretch of memory, from now on; all of them before the first mark.
+ *  @param h      the history
+ *  @param start  its first byte, of any alignment; the caller keeps it as long as the history is used
+ *  @param bytes  its size
+ *  @return VMM_OK; VMM_E_ARGUMENT when start is null; VMM_E_RANGE when bytes is 0 or the stretch wraps; VMM_E_MAPPED
+ *  when a byte of it is watched already or in the history's block; VMM_E_BUSY when a step was marked (see
+ *  vmm_history_begin); VMM_E_LIMIT for one stretch too many; VMM_E_NO_FRAME when its copy does not fit the block.
+ *  Nothing is changed then. O(bytes). */
+VMM_OUTLINE vmm_status_t vmm_history_watch(vmm_history_t *h, void *start, uint64_t bytes)
+{
+    vmm_stretch_t *s = &h->stretch[h->stretches];
+    unsigned i;
+    if (!start) return VMM_E_ARGUMENT;
+    if (bytes == 0 || bytes > SIZE_MAX || (uintptr_t)start + ((uintptr_t)bytes - 1) < (uintptr_t)start)
+        return VMM_E_RANGE;
+    if (vmm_history_overlaps(h, h->bytes, start, bytes)) return VMM_E_MAPPED;
+    for (i = 0; i < h->stretches; i++)
+        if (vmm_history_overlaps(h->stretch[i].start, h->stretch[i].bytes, start, bytes)) return VMM_E_MAPPED;
+    if (h->last) return VMM_E_BUSY;
+    if (h->stretches == VMM_HISTORY_STRETCHES) return VMM_E_LIMIT;
+    if (bytes > h->bytes || vmm_history_rounded(bytes) + 8 * VMM_HISTORY_LEAST > h->bytes - h->log)
+        return VMM_E_NO_FRAME;
+    s->start = start;
+    s->bytes = bytes;
+    s->copy = h->log;
+    h->log += vmm_history_rounded(bytes);
+    VMM_SET((uint8_t *)h + (size_t)s->copy, 0, (size_t)vmm_history_rounded(bytes));
+    VMM_COPY((uint8_t *)h + (size_t)s->copy, start, (size_t)bytes);
+    h->stretches++;
+    vmm_history_empty(h);
+    return VMM_OK;
+}
+
+/** Forgets all steps: mark 0 is what the stretches hold now. More may be watched then.
+ *  @param h  the history. O(bytes watched). */
+VMM_OUTLINE void vmm_history_begin(vmm_history_t *h)
+{
+    unsigned i;
+    for (i = 0; i < h->stretches; i++)
+        VMM_COPY(vmm_history_copy(h, i), h->stretch[i].start, (size_t)h->stretch[i].bytes);
+    vmm_history_empty(h);
+}
+
+/** Ends a step: what changed since the present mark is kept, and the mark that follows is the present one. Steps that
+ *  lay ahead, after going back, are dropped. When room is short the oldest steps are forgotten, which h->forgotten
+ *  counts.
+ *  @param h  the history
+ *  @return VMM_OK; VMM_E_NO_FRAME when the changes do not fit even an empty log: nothing was changed then, steps ahead
+ *  are there still, and vmm_history_restore or vmm_history_begin lead on.
+ *  O(bytes watched): they are compared twice. */
+VMM_OUTLINE vmm_status_t vmm_history_mark(vmm_history_t *h)
+{
+    const uint64_t words = vmm_history_scan(h, false);
+    if (words + 2 > h->room) return VMM_E_NO_FRAME;
+    h->end = h->here;
+    h->last = h->step;
+    for (; h->end - h->first + words + 2 > h->room; h->forgotten++) h->first += *vmm_history_word(h, h->first) + 2;
+    *vmm_history_word(h, h->end++) = words;
+    (void)vmm_history_scan(h, true);
+    *vmm_history_word(h, h->end++) = words;
+    h->here = h->end;
+    h->step = ++h->last;
+    return VMM_OK;
+}
+
+/** Goes to a mark: every stretch holds again what it held there. What changed since the present mark is no step, and is
+ *  undone and lost: so a program may look around with real accesses, and leave no trace.
+ *  @param h     the history
+ *  @param mark  its number, h->forgotten to h->last
+ *  @return VMM_OK; VMM_E_LIMIT when there is no such mark, or no more: nothing was changed then.
+ *  O(bytes watched + changes of the steps between). */
+VMM_OUTLINE vmm_status_t vmm_history_go(vmm_history_t *h, uint64_t mark)
+{
+    unsigned i;
+    if (mark < h->forgotten || mark > h->last) return VMM_E_LIMIT;
+    for (; h->step > mark; h->step--) {
+        h->here -= *vmm_history_word(h, h->here - 1) + 2;
+        vmm_history_turn(h, h->here);
+    }
+    for (; h->step < mark; h->step++) {
+        vmm_history_turn(h, h->here);
+        h->here += *vmm_history_word(h, h->here) + 2;
+    }
+    for (i = 0; i < h->stretches; i++)
+        VMM_COPY(h->stretch[i].start, vmm_history_copy(h, i), (size_t)h->stretch[i].bytes);
+    return VMM_OK;
+}
+
+/** Goes back to the present mark: undoes what changed since.
+ *  @param h  the history. O(bytes watched). */
+VMM_INLINE void vmm_history_restore(vmm_history_t *h)
+{
+    (void)vmm_history_go(h, h->step);
+}
+
+/** Goes one step back, to the mark before the present one.
+ *  @param h  the history
+ *  @return VMM_OK; VMM_E_LIMIT at the oldest mark that is left. As vmm_history_go. */
+VMM_INLINE vmm_status_t vmm_history_back(vmm_history_t *h)
+{
+    return h->step ? vmm_history_go(h, h->step - 1) : VMM_E_LIMIT;
+}
+
+/** Goes one step forward again, to the mark behind the present one.
+ *  @param h  the history
+ *  @return VMM_OK; VMM_E_LIMIT at the newest mark. As vmm_history_go. */
+VMM_INLINE vmm_status_t vmm_history_forward(vmm_history_t *h)
+{
+    return vmm_history_go(h, h->step + 1);
+}
+
+/** @cond internal: whether the changes of one step are such, and fill it. */
+VMM_INLINE bool vmm_history_check_step(const vmm_history_t *h, uint64_t at, uint64_t end)
+{
+    uint64_t head, stretch;
+    unsigned i;
+    while (at < end) {
+        head = *vmm_history_word(h, at++);
+        stretch = head >> 8 & 0xff;
+        if (!(head & 0xff) || stretch >= h->stretches) return false;
+        if ((head >> 16) * VMM_HISTORY_CHUNK >= h->stretch[stretch].bytes) return false;
+        for (i = 0; i < 8; i++)
+            if ((head >> i & 1) && (at >= end || !*vmm_history_word(h, at++))) return false;
+    }
+    return true;
+}
+/** @endcond */
+
+/** Checks the invariants of a history: its numbers, and every step in its log.
+ *  @param h  the history
+ *  @return whether they hold. O(log). */
+VMM_OUTLINE bool vmm_history_check(const vmm_history_t *h)
+{
+    uint64_t at = h->first, mark = h->forgotten, words;
+    bool passed = false; /* the present mark */
+    if (h->stretches > VMM_HISTORY_STRETCHES || h->log > h->bytes || h->room != (h->bytes - h->log) / 8) return false;
+    if (h->room < VMM_HISTORY_LEAST || h->first > h->here || h->here > h->end || h->end - h->first > h->room)
+        return false;
+    for (;; mark++) {
+        if (mark == h->step) passed = at == h->here;
+        if (at == h->end) return passed && mark == h->last;
+        words = *vmm_history_word(h, at);
+        if (h->end - at < 2 || words > h->end - at - 2 || *vmm_history_word(h, at + words + 1) != words) return false;
+        if (!vmm_history_check_step(h, at + 1, at + 1 + words)) return false;
+        at += words + 2;
+    }
+}
+
+/* -- the symbols of the textbooks, and events -- */
+
+/** A symbol of the textbooks: a field of an address. */
+typedef struct vmm_symbol {
+    const char *name; /**< VPN, VPO, TLBI, TLBT, PPN, PPO, CO, CI, CT. */
+    uint64_t value;   /**< What stands in it. */
+    uint8_t bits;     /**< How wide it is. */
+    bool known;       /**< There is such a field, and a value: not the PPN of an access that faults. */
+} vmm_symbol_t;
+
+/** How many symbols translation has. */
+#define VMM_SYMBOLS 6
+/** How many a cache has. */
+#define VMM_CACHES_SYMBOLS 3
+
+/** @cond internal */
+VMM_INLINE vmm_symbol_t vmm_symbol_of(const char *name, unsigned bits, uint64_t value, bool known)
+{
+    vmm_symbol_t symbol;
+    VMM_SET(&symbol, 0, sizeof symbol);
+    symbol.name = name;
+    symbol.value = known ? value : 0;
+    symbol.bits = (uint8_t)bits;
+    symbol.known = known;
+    return symbol;
+}
+/** @endcond */
+
+/** @cond internal */
+VMM_INLINE void vmm_tell_one(void (*event)(void *user, const vmm_event_t *event), void *user, vmm_event_t e,
+                             unsigned kind, vmm_paddr_t paddr, uint64_t detail)
+{
+    e.kind = kind;
+    e.paddr = paddr;
+    e.detail = detail;
+    event(user, &e);
+}
+/** @endcond */
+
+/** The symbols of a translation: VPN, VPO, TLBI, TLBT, PPN, PPO.
+ *  @param x     what NAME_examine found
+ *  @param list  receives VMM_SYMBOLS of them. With translation off there are 64 bits and pages of 4 KiB. O(1). */
+VMM_OUTLINE void vmm_symbols(const vmm_examination_t *x, vmm_symbol_t *list)
+{
+    const unsigned va_bits = x->paging ? x->paging->vaddr_bits : 64u, pa_bits = x->paging ? x->paging->paddr_bits : 64u;
+    const unsigned shift = x->paging ? x->paging->page_shift : 12u;
+    const bool tlb = x->has_tlb != 0, there = x->status == VMM_OK;
+    list[0] = vmm_symbol_of("VPN", va_bits - shift, x->vpn, true);
+    list[1] = vmm_symbol_of("VPO", shift, x->vpo, true);
+    list[2] = vmm_symbol_of("TLBI", tlb ? x->tlbi_bits : 0u, x->tlbi, tlb);
+    list[3] = vmm_symbol_of("TLBT", tlb ? va_bits - shift - x->tlbi_bits : 0u, x->tlbt, tlb);
+    list[4] = vmm_symbol_of("PPN", pa_bits - shift, x->ppn, there);
+    list[5] = vmm_symbol_of("PPO", shift, x->ppo, there);
+}
+
+/** The symbols of a data cache: CO, CI, CT.
+ *  @param geometry    of the cache
+ *  @param paddr_bits  width of a physical address
+ *  @param step        what vmm_caches_examine or vmm_caches_access told of it; null: it was not asked
+ *  @param list        receives VMM_CACHES_SYMBOLS of them. O(1). */
+VMM_OUTLINE void vmm_caches_symbols(const vmm_cache_geometry_t *geometry, unsigned paddr_bits,
+                                    const vmm_cache_step_t *step, vmm_symbol_t *list)
+{
+    const unsigned tag_bit = vmm_caches_tag_bit(geometry);
+    list[0] = vmm_symbol_of("CO", vmm_caches_block_bits(geometry), step ? step->co : 0, step != NULL);
+    list[1] = vmm_symbol_of("CI", (unsigned)__builtin_ctz(geometry->sets), step ? step->ci : 0, step != NULL);
+    list[2] = vmm_symbol_of("CT", paddr_bits > tag_bit ? paddr_bits - tag_bit : 0u, step ? step->ct : 0, step != NULL);
+}
+
+/** Tells one access of Part I as events, in the order of its stages: the access, TLB hit or miss, each entry that the
+ *  walk reads, and the caches. Examinations find all of it, so accesses themselves tell nothing and pay nothing: a
+ *  program that explains examines, calls this, and then makes the access. The events go where a machine's go
+ *  (options.event), or to any function of that kind, and need no VMM_EVENTS. Of an access that faults, the machine that
+ *  serves it tells the access and its last entry itself; who wants them once tells only those with x->status VMM_OK.
+ *  @param event   called for each event
+ *  @param user    passed to it
+ *  @param space   number of the space that runs; 0: none
+ *  @param x       what NAME_examine found
+ *  @param caches  what the caches say of the PA, nearest first (vmm_caches_examine); null: none
+ *  @param levels  how many there are; those that the access does not reach are not told. O(levels of the walk and of
+ *                 caches). */
+VMM_OUTLINE void vmm_tell_access(void (*event)(void *user, const vmm_event_t *event), void *user, uint32_t space,
+                                 const vmm_examination_t *x, const vmm_cache_step_t *caches, unsigned levels)
+{
+    const bool there = x->status == VMM_OK;
+    unsigned i;
+    vmm_event_t e;
+    VMM_SET(&e, 0, sizeof e);
+    e.space = space;
+    e.vaddr = x->vaddr;
+    vmm_tell_one(event, user, e, VMM_EVENT_ACCESS, 0, x->access);
+    if (x->has_tlb && x->tlb_hit) vmm_tell_one(event, user, e, VMM_EVENT_TLB_HIT, x->translation.paddr, x->tlbi);
+    else if (x->has_tlb) vmm_tell_one(event, user, e, VMM_EVENT_TLB_MISS, 0, x->tlbi);
+    for (i = 0; i < x->steps; i++) {
+        vmm_tell_one(event, user, e, VMM_EVENT_WALK, x->step[i].pte_addr, x->step[i].level);
+        vmm_tell_one(event, user, e, VMM_EVENT_ENTRY, x->step[i].pte_addr, x->step[i].pte);
+    }
+    for (i = 0; there && caches && i < levels && caches[i].asked; i++)
+        vmm_tell_one(event, user, e, caches[i].hit ? VMM_EVENT_CACHE_HIT : VMM_EVENT_CACHE_MISS, x->translation.paddr,
+                     i + 1);
+}
+
+#if VMM_STDIO
+#include <stdio.h>
+
+/** Prints symbols as a table: name, bits, value in hexadecimal; "-" where none is known.
+ *  @param out    where to
+ *  @param list   the symbols
+ *  @param count  how many. Needs VMM_IMPLEMENTATION. */
+VMM_EXTERN_C void vmm_print_symbols(FILE *out, const vmm_symbol_t *list, unsigned count);
+#endif
+/** @} */
+
 /* ================================================================ VMM_MMU, VMM_TABLES == */
 /** @cond internal: the lines that a stamp is made of. */
 #define VMM_STAMP_LOAD(NAME, verb, access_, bits, order, big_endian)                                                   \
@@ -19214,10 +19683,11 @@ const char *vmm_access_text(unsigned access)
 const char *vmm_event_text(unsigned kind)
 {
     static const char *const list[] = {
-        "access", "walk",      "entry",      "fault",   "area", "no area",   "no right", "beyond end", "frame taken",
-        "victim", "swap out",  "write file", "drop",    "zero", "read file", "swap in",  "copy",       "reuse",
-        "map",    "run again", "signal",     "create",  "fork", "exec",      "exit",     "switch",     "flush",
-        "mmap",   "munmap",    "break",      "reclaim", "kill", "huge page", "split",    "merge",      NULL};
+        "access",      "walk",   "entry",    "fault",      "area",     "no area",   "no right",   "beyond end",
+        "frame taken", "victim", "swap out", "write file", "drop",     "zero",      "read file",  "swap in",
+        "copy",        "reuse",  "map",      "run again",  "signal",   "create",    "fork",       "exec",
+        "exit",        "switch", "flush",    "mmap",       "munmap",   "break",     "reclaim",    "kill",
+        "huge page",   "split",  "merge",    "TLB hit",    "TLB miss", "cache hit", "cache miss", NULL};
     VMM_STATIC_ASSERT(sizeof list / sizeof list[0] == VMM_EVENT_KINDS + 1, "every event has a name");
     return vmm_text(list, kind);
 }
@@ -19319,6 +19789,17 @@ void vmm_print_caches(FILE *out, const vmm_caches_t *c, const vmm_cache_step_t *
             fprintf(out, "  out 0x%0*" PRIx64 "%s", vmm_digits(pa_bits), s->victim, s->written_back ? " (dirty)" : "");
         if (s->synonym) fprintf(out, "  synonym");
         fprintf(out, "\n");
+    }
+}
+
+void vmm_print_symbols(FILE *out, const vmm_symbol_t *list, unsigned count)
+{
+    unsigned i;
+    fprintf(out, "%-6s %4s  %s\n", "symbol", "bits", "value");
+    for (i = 0; i < count; i++) {
+        fprintf(out, "%-6s %4u  ", list[i].name, (unsigned)list[i].bits);
+        if (list[i].known) fprintf(out, "0x%0*" PRIx64 "\n", (list[i].bits + 3) / 4, list[i].value);
+        else fputs("-\n", out);
     }
 }
 
@@ -19610,7 +20091,11 @@ static const vmm_event_form_t *vmm_event_form(unsigned kind)
                                             {0, "", "badness"}, /* kill */
                                             {0, "vp", NULL},    /* huge */
                                             {0, "v", NULL},     /* split */
-                                            {0, "vp", NULL}};   /* merge */
+                                            {0, "vp", NULL},    /* merge */
+                                            {0, "vp", "set"},   /* TLB hit */
+                                            {0, "v", "set"},    /* TLB miss */
+                                            {0, "p", "level"},  /* cache hit */
+                                            {0, "p", "level"}}; /* cache miss */
     VMM_STATIC_ASSERT(sizeof list / sizeof list[0] == VMM_EVENT_KINDS, "every event has a form");
     return kind < VMM_EVENT_KINDS ? &list[kind] : NULL;
 }
