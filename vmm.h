@@ -2614,6 +2614,7 @@ VMM_INLINE vmm_vaddr_t vmm_watch_va(vmm_ref_t u, vmm_vaddr_t va)
 
 VMM_INLINE vmm_front_slot_t *vmm_front_slots(vmm_ref_t u, unsigned bank, unsigned access)
 {
+    if (!vmm_has_front(u)) return u.front; /* null, of an instance that is sized at run time */
     return u.front + (size_t)(bank * 3u + access) * u.model->front_slots;
 }
 
@@ -5879,7 +5880,8 @@ typedef struct vmm_partitions {
 /** How free memory lies. */
 typedef struct vmm_fragmentation {
     uint32_t holes;    /**< How many. */
-    uint32_t permille; /**< External fragmentation: 1000 * (1 - largest / free), rounded down; 0 with no byte free. */
+    uint32_t permille; /**< External fragmentation: 1000 * (1 - largest / free), rounded down; of
+                        *   2^54 free bytes and more it may be one too many. 0 with no byte free. */
     uint64_t largest;  /**< Bytes of the largest hole: no request for more can be met. */
     uint64_t free;     /**< Bytes in all holes. */
     uint64_t held;     /**< Bytes in partitions. */
@@ -6496,7 +6498,7 @@ typedef struct vmm_x86_segments {
 } vmm_x86_segments_t;
 
 /** Sets segment registers as at reset: real mode, CPL 0, base 0 (CS: selector 0xf000, base 0xffff0000), limit 0xffff,
- *  writable data, no tables.
+ *  writable data, GDTR at 0 with limit 0xffff, no LDT.
  *  @param s       the registers
  *  @param memory  where descriptors are without callbacks; may be null with them
  *  O(1). */
@@ -7424,7 +7426,7 @@ VMM_OUTLINE vmm_status_t vmm_caches_create(void *block, uint64_t bytes, const vm
 /** Makes one access inside one block of level 0. O(1) when the line used last in its set has it, else O(ways) in each
  *  level.
  *  @param c       the caches
- *  @param va      virtual address; only a virtual index looks at it
+ *  @param va      virtual address; only a virtual index looks at it, and below its page_shift it must be as pa is
  *  @param pa      physical address
  *  @param access  enum vmm_access; a fetch is a read
  *  @param step    null, or room for all levels: what happened there
@@ -7460,7 +7462,8 @@ VMM_INLINE unsigned vmm_caches_access_bytes(vmm_caches_t *c, vmm_vaddr_t va, vmm
 }
 
 /** Says what an access would meet in each level, and changes nothing: CO, CI, CT, and in those that it would ask
- *  whether the block is there, in which way, and the byte. O(levels x ways).
+ *  whether the block is there, in which way, and the byte. Each level is looked at as it is now: the access itself may
+ *  first write a dirty victim of a nearer level, which can change what a farther one has. O(levels x ways).
  *  @param c     the caches
  *  @param va    virtual address
  *  @param pa    physical address
@@ -7495,7 +7498,7 @@ VMM_OUTLINE void vmm_caches_examine(const vmm_caches_t *c, vmm_vaddr_t va, vmm_p
 VMM_OUTLINE int vmm_caches_byte(const vmm_caches_t *c, unsigned level, vmm_vaddr_t va, vmm_paddr_t pa)
 {
     const vmm_caches_ref_t u = vmm_caches_parts(c);
-    const vmm_cache_geometry_t *g = &u.geometry[level];
+    const vmm_cache_geometry_t *g = &u.geometry[level < u.levels ? level : 0];
     uint64_t ci;
     unsigned way;
     if (level >= u.levels) return -1;
@@ -7516,7 +7519,7 @@ VMM_OUTLINE int vmm_caches_byte(const vmm_caches_t *c, unsigned level, vmm_vaddr
 VMM_OUTLINE vmm_status_t vmm_caches_put(vmm_caches_t *c, unsigned level, uint64_t ci, uint64_t ct, const uint8_t *bytes)
 {
     const vmm_caches_ref_t u = vmm_caches_parts(c);
-    const vmm_cache_geometry_t *g = &u.geometry[level];
+    const vmm_cache_geometry_t *g = &u.geometry[level < u.levels ? level : 0];
     vmm_cache_line_t *line;
     unsigned tag_bit, way;
     uint64_t block;
@@ -7680,7 +7683,8 @@ VMM_OUTLINE bool vmm_caches_check(const vmm_caches_t *c)
     VMM_STATIC_ASSERT(VMM_IS_POWER(block) && (block) <= VMM_MAX_CACHE_BLOCK, "a cache block must be a power of two");  \
     VMM_STATIC_ASSERT((policy) != VMM_PLRU || (VMM_IS_POWER(ways) && (ways) <= 64),                                    \
                       "pseudo-LRU needs a power of two of ways, at most 64");                                          \
-    typedef struct NAME##_cache {                                                                                      \
+    VMM_STATIC_ASSERT((policy) >= 0 && (policy) <= VMM_RANDOM, "a cache's policy is one of enum vmm_policy");          \
+    typedef struct __attribute__((aligned(8))) NAME##_cache {                                                          \
         vmm_caches_t caches;                                                                                           \
         vmm_cache_set_t set[sets];                                                                                     \
         vmm_cache_line_t line[(size_t)(sets) * (ways)];                                                                \
@@ -7782,13 +7786,14 @@ typedef struct vmm_ratio {
  *  @param tlb           a TLB was asked; on a miss too
  *  @param walk_steps    entries that the walk read; 0 on a hit
  *  @param cache_level   what vmm_caches_access returned
- *  @param cache_levels  how many levels there are; 0: no cache
+ *  @param cache_levels  how many levels there are, up to VMM_CACHE_LEVELS; 0: no cache
  *  @return cycles */
 VMM_INLINE uint64_t vmm_cost_access(const vmm_costs_t *costs, bool tlb, unsigned walk_steps, unsigned cache_level,
                                     unsigned cache_levels)
 {
     uint64_t cycles = (tlb ? costs->tlb_hit : 0) + (uint64_t)walk_steps * costs->walk_step;
     unsigned i;
+    VMM_ASSERT(cache_levels <= VMM_CACHE_LEVELS);
     for (i = 0; i < cache_levels && i <= cache_level; i++) cycles += costs->cache_hit[i];
     return cycles + (cache_level >= cache_levels ? costs->dram : 0);
 }
@@ -7863,13 +7868,14 @@ VMM_INLINE uint64_t vmm_effective_time_measured(uint64_t cycles, uint64_t access
 
 /** Shares that the effective access time of a whole memory system is computed from. */
 typedef struct vmm_rates {
-    vmm_ratio_t tlb_miss;                     /**< Of all lookups in the TLB; whole 0: there is no TLB. */
-    uint32_t walk_steps;                      /**< Entries that a walk reads; without a TLB, at every access. */
-    uint32_t cache_levels;                    /**< How many levels of cache there are. */
-    vmm_ratio_t cache_miss[VMM_CACHE_LEVELS]; /**< Of the lookups in this level (the local miss rate). */
-    vmm_ratio_t fault;                        /**< Accesses that fault, of all; whole 0: none, as in the two below. */
-    vmm_ratio_t disk_read;                    /**< Accesses that wait for a page to be read, of all. */
-    vmm_ratio_t disk_write;                   /**< Accesses that wait for a page to be written, of all. */
+    vmm_ratio_t tlb_miss;  /**< Of all lookups in the TLB; whole 0: there is no TLB. */
+    uint32_t walk_steps;   /**< Entries that a walk reads; without a TLB, at every access. */
+    uint32_t cache_levels; /**< How many levels of cache there are, up to VMM_CACHE_LEVELS. */
+    vmm_ratio_t
+        cache_miss[VMM_CACHE_LEVELS]; /**< Of the lookups in this level (the local miss rate); whole 0: never asked. */
+    vmm_ratio_t fault;                /**< Accesses that fault, of all; whole 0: none, as in the two below. */
+    vmm_ratio_t disk_read;            /**< Accesses that wait for a page to be read, of all. */
+    vmm_ratio_t disk_write;           /**< Accesses that wait for a page to be written, of all. */
 } vmm_rates_t;
 
 /** @cond internal */
@@ -7889,8 +7895,9 @@ VMM_OUTLINE uint64_t vmm_effective_time_of(const vmm_costs_t *costs, const vmm_r
     const uint64_t walk = UINT64_C(1000) * rates->walk_steps * costs->walk_step;
     uint64_t time = UINT64_C(1000) * costs->dram;
     unsigned i;
+    VMM_ASSERT(rates->cache_levels <= VMM_CACHE_LEVELS);
     for (i = rates->cache_levels; i-- > 0;)
-        time = UINT64_C(1000) * costs->cache_hit[i] + vmm_scale(time, rates->cache_miss[i]);
+        time = UINT64_C(1000) * costs->cache_hit[i] + vmm_share(time, rates->cache_miss[i]);
     if (rates->tlb_miss.whole) time += UINT64_C(1000) * costs->tlb_hit + vmm_scale(walk, rates->tlb_miss);
     else time += walk;
     return time + vmm_share(1000 * costs->minor_fault, rates->fault) +
@@ -10785,7 +10792,7 @@ VMM_INLINE vmm_ghosts_t vmm_ghosts_open(const vmm_machine_t *m, const vmm_reside
     g.slot = g.head + VMM_GHOST_HEAD;
     g.words = VMM_GHOST_WORDS + (uint32_t)set->policy->words;
     g.slots = vmm_ghost_slots(ghosts);
-    g.most = ghosts < g.slots ? ghosts : g.slots - 1;
+    g.most = g.slots == 0 ? 0 : ghosts < g.slots - 1 ? ghosts : g.slots - 2; /* one is free even with one ghost more */
     return g;
 }
 
@@ -11384,7 +11391,7 @@ static const vmm_replacement_t vmm_replace_working_set VMM_UNUSED = {"working se
 /** Page-fault frequency: a fault that comes options.window uses after the last one, or later, shows that there are
  *  enough frames: pages that were not used since the last fault leave. After one that comes sooner the set grows by the
  *  page that came. When frames run out before, the page whose last use is longest ago goes. Time, accessed bits and the
- *  machine as for vmm_replace_working_set.
+ *  machine as for vmm_replace_working_set. A page that could not be evicted counts as one that came.
  *  Chu and Opderbeck, "The page fault frequency replacement algorithm", 1972. A fault O(1), a touch O(1), a victim and
  *  a surplus page O(1) amortised and O(n) at worst. */
 static const vmm_replacement_t vmm_replace_pff VMM_UNUSED = {
@@ -12246,17 +12253,18 @@ VMM_OUTLINE uint32_t vmm_reclaim_set(vmm_machine_t *m, vmm_resident_t *set, uint
 }
 
 /* Takes the frames that the policy wants to be without, but leaves so many that an instruction has all of its pages. */
-VMM_OUTLINE void vmm_reclaim_surplus(vmm_machine_t *m, vmm_resident_t *set)
+VMM_OUTLINE uint32_t vmm_reclaim_surplus(vmm_machine_t *m, vmm_resident_t *set)
 {
-    uint32_t left = vmm_resident_count(set);
-    if (!set->policy->surplus || m->reclaiming) return;
+    uint32_t left = vmm_resident_count(set), got = 0;
+    if (!set->policy->surplus || m->reclaiming) return 0;
     m->reclaiming = true;
     for (; left > VMM_LATEST; left--) {
         const uint32_t frame = set->policy->surplus(m, set);
         if (frame == VMM_NO_FRAME) break;
-        (void)vmm_reclaim_frame(m, set, frame);
+        got += vmm_reclaim_frame(m, set, frame);
     }
     m->reclaiming = false;
+    return got;
 }
 
 /* The same over all sets: with local replacement the largest one gives first. */
@@ -12280,20 +12288,21 @@ VMM_OUTLINE uint32_t vmm_reclaim(vmm_machine_t *m, uint32_t wanted)
     return got;
 }
 
-VMM_INLINE void vmm_policy_tick_set(vmm_machine_t *m, vmm_resident_t *set)
+VMM_INLINE uint32_t vmm_policy_tick_set(vmm_machine_t *m, vmm_resident_t *set)
 {
     if (set->policy->tick) set->policy->tick(m, set);
-    vmm_reclaim_surplus(m, set);
+    return vmm_reclaim_surplus(m, set);
 }
 
-VMM_OUTLINE void vmm_policy_tick(vmm_machine_t *m)
+/* Returns how many frames it took. */
+VMM_OUTLINE uint32_t vmm_policy_tick(vmm_machine_t *m)
 {
-    uint32_t number;
-    vmm_policy_tick_set(m, &m->resident);
+    uint32_t number, got = vmm_policy_tick_set(m, &m->resident);
     for (number = 1; m->set_offset && number <= m->spaces.fresh; number++) {
         vmm_space_t *s = vmm_space_at(m, number);
-        if (s->number == number) vmm_policy_tick_set(m, &s->resident);
+        if (s->number == number) got += vmm_policy_tick_set(m, &s->resident);
     }
+    return got;
 }
 /** @endcond */
 
@@ -12304,10 +12313,10 @@ VMM_OUTLINE void vmm_policy_tick(vmm_machine_t *m)
  *  @return frames taken. O(frames taken x their mappings), and what the policy needs. */
 VMM_OUTLINE uint32_t vmm_background(vmm_machine_t *m)
 {
-    vmm_policy_tick(m);
-    if (m->frames.free_frames >= m->options.watermark_high) return 0;
+    const uint32_t surplus = vmm_policy_tick(m);
+    if (m->frames.free_frames >= m->options.watermark_high) return surplus;
     m->stats.background++;
-    return vmm_reclaim(m, m->options.watermark_high - m->frames.free_frames);
+    return surplus + vmm_reclaim(m, m->options.watermark_high - m->frames.free_frames);
 }
 
 /** Tells the policy that an address was used: for traces and emulators that know every access, so that policies which
@@ -13242,7 +13251,7 @@ VMM_INLINE void vmm_fault_count(vmm_serving_t *v)
     }
     if (VMM_UNLIKELY(++m->ticks >= m->options.tick)) {
         m->ticks = 0;
-        vmm_policy_tick(m);
+        (void)vmm_policy_tick(m);
     }
     vmm_tell(m, VMM_EVENT_RETRY, v->s, v->va, 0, v->major ? 2 : 1);
 }
@@ -17643,6 +17652,8 @@ VMM_INLINE void vmm_mmu_examine_tlb(vmm_ref_t u, const vmm_context_t *context, v
     long at;
     x->has_tlb = 1;
     x->tlbi_bits = (uint8_t)__builtin_ctz(u.model->tlb_sets);
+    if (x->tlbi_bits > x->paging->vaddr_bits - x->paging->page_shift) /* more sets than pages */
+        x->tlbi_bits = (uint8_t)(x->paging->vaddr_bits - x->paging->page_shift);
     x->tlbi = x->vpn & (u.model->tlb_sets - 1u);
     x->tlbt = x->vpn >> x->tlbi_bits;
     if (!vmm_has_address(u, context, x->vaddr)) return;

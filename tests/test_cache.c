@@ -1086,6 +1086,9 @@ static void test_two_levels_of_cache_as_patterson_and_hennessy_count_them(void *
     r.cache_levels = 2;
     r.cache_miss[1] = ratio(25, 100);
     assert_int_equal(vmm_effective_time_of(&k, &r), 3400); /* 1 + 2 % x 20 + 0.5 % x 400 */
+    r.cache_miss[0] = ratio(0, 100);
+    r.cache_miss[1] = ratio(0, 0); /* the first level had everything: the second was never asked */
+    assert_int_equal(vmm_effective_time_of(&k, &r), 1000);
 }
 
 /* Two levels, a TLB of three misses in eight, a fault now and then: each access priced, all priced together, and the

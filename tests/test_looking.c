@@ -22,6 +22,35 @@
 
 VMM_TABLES(deep, vmm_sv39)
 
+/* 16 pages of 64 bytes, and a TLB of 64 sets: most of them have nothing to hold. */
+static const vmm_paging_t few_pages = {"few",
+                                       VMM_RULES_GENERIC,
+                                       VMM_RIGHTS_LEAF,
+                                       VMM_VADDR_ZERO,
+                                       10,
+                                       12,
+                                       6,
+                                       1,
+                                       {4},
+                                       1,
+                                       2,
+                                       10,
+                                       6,
+                                       1,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0,
+                                       0};
+static const vmm_arch_t few_arch = VMM_ARCH_OF(few_pages);
+VMM_MMU(few, VMM_ARCH_PLAIN(few_arch), VMM_STAGES_TLB(64, 1, VMM_LRU))
+
 static uint8_t ram[4096] __attribute__((aligned(8)));
 static vmm_memory_t memory = {ram, 0, sizeof ram, {NULL, NULL, NULL}, 0};
 static vmm_mmu_t mmu;
@@ -379,6 +408,19 @@ static void some_texts_are_the_words_of_the_manual(void **state)
     assert_string_equal(vmm_access_text(VMM_FETCH), "fetch");
 }
 
+static void a_tlb_with_more_sets_than_there_are_pages_has_no_tag(void **unused)
+{
+    static few_mmu_t few;
+    vmm_examination_t x;
+    (void)unused;
+    assert_int_equal(few_init(&few, &memory), VMM_OK);
+    assert_int_equal(few_set_root(&few, ROOT, 0), VMM_OK);
+    few_examine(&few, 0x3c0, VMM_READ, &x);
+    assert_int_equal(x.tlbi_bits, 4);
+    assert_int_equal(x.tlbi, 15);
+    assert_int_equal(x.tlbt, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,6 +435,7 @@ int main(void)
         cmocka_unit_test(a_dump_of_a_tree_shows_every_pointer_above_its_leaves),
         cmocka_unit_test(every_number_has_a_text_of_its_own_and_one_beyond_is_unknown),
         cmocka_unit_test(some_texts_are_the_words_of_the_manual),
+        cmocka_unit_test(a_tlb_with_more_sets_than_there_are_pages_has_no_tag),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

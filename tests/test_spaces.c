@@ -1616,8 +1616,8 @@ static uint32_t newest_victim(vmm_machine_t *machine, vmm_resident_t *set)
     return frame;
 }
 
-static const vmm_replacement_t newest_first = {"newest first", newest_enter, vmm_list_remove, newest_victim, 0, 0,
-                                               false, 0, 0};
+static const vmm_replacement_t newest_first = {
+    "newest first", newest_enter, vmm_list_remove, newest_victim, 0, 0, false, 0, 0};
 
 static void an_access_to_two_pages_gets_both_from_every_policy(void **state)
 {
