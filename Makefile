@@ -9,6 +9,7 @@ HEADERS  := vmm.h vmm_alloc.h vmm_config.h
 EXAMPLES := $(patsubst examples/%.c,build/%,$(wildcard examples/*.c))
 BENCHES  := $(patsubst tests/bench/%.c,build/bench/%,$(wildcard tests/bench/*.c))
 TRACES   := $(wildcard examples/traces/*.gz)
+VMMSIM   := $(wildcard examples/vmmsim/*.c)
 C_FLAGS   = -std=c11 -Wall -Wextra -I. -MMD -MP -MF $@.d
 
 # So that a figure does not depend on where in a cache line a loop happens to begin.
@@ -27,12 +28,14 @@ help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | \
 	    while IFS='|' read -r target text; do printf '%-15s %s\n' "$$target" "$$text"; done
 
-run: run-deps build/replay build/process_trace ## replay the bundled memory trace through three machines, and as a process
+run: run-deps build/replay build/process_trace build/vmmsim build/fragmentation ## replay the bundled memory trace through three machines, and as a process; ends with a report
 	@for trace in $(TRACES); do \
 	    echo "$$trace"; \
 	    gzip -dc "$$trace" | build/replay - || exit 1; \
 	    echo; \
 	    gzip -dc "$$trace" | build/process_trace - "$$(basename "$$trace" .trace.gz)" || exit 1; \
+	    echo; \
+	    build/vmmsim --report build/report "$$trace" || exit 1; \
 	done
 
 test: ## build and run every test in every configuration (ONLY="words" picks some)
@@ -61,12 +64,14 @@ disasm: ## compare the code of a load with the hand-written one, gcc and clang
 
 # What the example programs print stands on the pages as they printed it.
 SHOWN := hello csapp two_mmus rtos_tables own_format frames objects bytes far_heap malloc_pictures process \
-         page_life policy space_malloc arch_riscv arch_x86 arch_arm64 arch_arm32 arch_mips emulator_parts
+         page_life policy space_malloc translation reference_strings backing_store buddy_exercise fault_counts \
+         segments caches step_back arch_riscv arch_x86 arch_arm64 arch_arm32 arch_mips emulator_parts
 
-docs: $(SHOWN:%=build/%) ## build the documentation into build/docs/html
+docs: $(SHOWN:%=build/%) build/vmmsim build/fragmentation ## build the documentation into build/docs/html
 	@tests/deps.sh docs
 	@mkdir -p build/docs
 	@for shown in $(SHOWN); do build/$$shown > build/docs/$$shown.txt || exit 1; done
+	@build/vmmsim --report build/docs/gallery examples/traces/sqlite3.trace.gz >/dev/null
 	cd docs && doxygen Doxyfile
 	sphinx-build -q -W --keep-going -b html -d build/docs/doctrees docs build/docs/html
 	python3 docs/check_documented.py
@@ -113,8 +118,15 @@ build/libvmmalloc.so: examples/preload/vmmalloc.c | run-deps
 	$(CC) $(CFLAGS) $(C_FLAGS) -fPIC -shared -fvisibility=hidden -fno-builtin-malloc -pthread -Wl,-z,now \
 	    $(LEVEL:%=-DVMM_PRELOAD_LEVEL=%) -o $@ $<
 
+build/vmmsim: $(VMMSIM) $(wildcard examples/vmmsim/*.h) examples/trace.h $(HEADERS) | run-deps
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -std=c11 -Wall -Wextra -I. -o $@ $(VMMSIM) -lz -lzstd -pthread -lm
+
 build/bench/%: tests/bench/%.c | bench-deps
 	@mkdir -p $(@D)
-	$(CC) -O2 $(ALIGNED) $(C_FLAGS) -Itests -o $@ $< $(UNICORN)
+	$(CC) -O2 $(ALIGNED) $(C_FLAGS) -Itests -o $@ $^ $(LDLIBS) $(UNICORN)
+
+build/bench/bench_sim: $(addprefix examples/vmmsim/,engine.c setup.c opt.c stack.c)
+build/bench/bench_sim: LDLIBS = -lm
 
 -include $(wildcard build/*.d build/bench/*.d)
