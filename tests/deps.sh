@@ -17,6 +17,13 @@ need() {
     esac || missing="$missing $1"
 }
 
+need_of_vmmsim() {
+    need zlib1g-dev /usr/include/zlib.h
+    need libzstd-dev /usr/include/zstd.h
+    need python3 python3
+    need python3-matplotlib /usr/lib/python3/dist-packages/matplotlib
+}
+
 is_x86_64() {
     [ "$(uname -m)" = x86_64 ]
 }
@@ -26,6 +33,7 @@ needs_of() {
     run)
         command -v cc >/dev/null || missing="$missing gcc libc6-dev"
         need gzip gzip
+        need_of_vmmsim
         ;;
     test)
         need gcc gcc
@@ -49,6 +57,14 @@ needs_of() {
         need qemu-system-misc qemu-system-riscv32
         need qemu-system-x86 qemu-system-x86_64
         need lld ld.lld
+        need_of_vmmsim
+        need zstd zstd
+        need valgrind valgrind
+        need bochs-term bochs
+        need parallel parallel
+        need openssh-server /usr/sbin/sshd
+        need openssh-client ssh
+        need iproute2 ip
         if is_x86_64; then
             need gcc-multilib /usr/lib/gcc/x86_64-linux-gnu/*/32/crtbegin.o
             need g++-multilib /usr/lib/gcc/x86_64-linux-gnu/*/32/libstdc++.so
@@ -60,6 +76,7 @@ needs_of() {
         need python3-sphinx sphinx-build
         need python3-breathe /usr/lib/python3/dist-packages/breathe
         need furo /usr/lib/python3/dist-packages/furo
+        need_of_vmmsim
         ;;
     bench)
         command -v cc >/dev/null || missing="$missing gcc libc6-dev"

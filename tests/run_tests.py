@@ -54,10 +54,10 @@ CONFIGURATIONS = [
     ("clang", "C+C++", 64, ["-O2"]),
 ]
 
-# Programs of Part II, large and not stamped, and of single architectures: fewer configurations show as much. Still both
-# compilers and languages, both widths, a sanitizer, and -O0 to -O3.
-FEWER = """areas exec faults fork huge maps merge replacement space_heap spaces stress
-           arm32 arm64 emulators mips pmp two_stage x86""".split()
+# Programs of Part II, large and not stamped, of single architectures, and those that take longest to compile: fewer
+# configurations show as much. Still both compilers and languages, both widths, a sanitizer, and -O0 to -O3.
+FEWER = """areas exec faults fork history huge maps merge replacement space_heap spaces stress
+           arm32 arm64 emulators front fuzz mips pmp riscv_random segments tlb two_stage x86""".split()
 FEWER_RUNS = ["gcc C 64-bit -O2", "gcc C++ 32-bit -O2", "gcc C 64-bit sanitizers", "clang C++ 64-bit -O0",
                  "clang C 64-bit -O3"]
 
