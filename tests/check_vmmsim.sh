@@ -226,6 +226,7 @@ sample needs frames: with frames=0 each page faults once$|a sample of endless fr
 point 2 of the sweep: sample needs frames|a sample of endless frames at a point of a sweep|sample=.5 --sweep frames=16|0
 a sample of 0.5 of 14 frames has less than 8 frames|a sample with too few frames|sample=0.5 frames=14
 point 2 of the sweep: a sample of 0.5 of 8 frames|too few frames for a sample at a point|sample=.5 --sweep frames=16|8
+the config file has an initial state$|a sample of an exercise|sample=0.5 frames=64 --config examples/vmmsim/csapp.conf
 map reads the trace once, and policy=opt must know all of it$|a map of opt|--map 3 policy=opt frames=8
 report draws maps, which read the trace once|a report about opt|--report /nonexistent policy=opt frames=8
 report needs all counts, and show names some$|a report of some counts|--report /nonexistent show=faults

@@ -895,6 +895,8 @@ static bool check_sample(const settings_t *s, char error[SIM_ERROR])
 {
     if (s->sample == 0) return true;
     if (s->trace_count > 1) return contradict(error, "sample works on one trace, and here are %u", s->trace_count);
+    if (s->preset_count != 0)
+        return contradict(error, "sample begins with nothing in memory, and the config file has an initial state");
     if (s->sweep) return true; /* its points are asked */
     if (s->sim.frames == 0) return contradict(error, "sample needs frames: with frames=0 each page faults once");
     if ((uint64_t)((double)s->sim.frames * s->sample + 0.5) < SIM_SAMPLE_FRAMES)
