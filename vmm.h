@@ -7677,6 +7677,16 @@ VMM_OUTLINE bool vmm_caches_check(const vmm_caches_t *c)
 }
 
 /** @cond internal */
+/* What a stamped cache keeps out of line: an access that the shortest way did not do. */
+typedef unsigned (*vmm_caches_away_t)(vmm_caches_t *caches, vmm_paddr_t pa, unsigned access, vmm_cache_step_t *step);
+
+VMM_INLINE bool vmm_caches_stamped(vmm_caches_ref_t u, vmm_paddr_t pa, unsigned access, vmm_cache_step_t *step,
+                                   vmm_caches_away_t away)
+{
+    if (VMM_LIKELY(!step && vmm_caches_quick(u, pa, pa, access))) return true;
+    return away(u.caches, pa, access, step) == 0;
+}
+
 #define VMM_CACHE_STAMP(NAME, sets, ways, block, policy, write_through, no_write_allocate)                             \
     VMM_STATIC_ASSERT(VMM_IS_POWER(sets) && (sets) <= VMM_MAX_CACHE_SETS, "cache sets must be a power of two");        \
     VMM_STATIC_ASSERT((ways) >= 1 && (ways) <= VMM_MAX_CACHE_WAYS, "a cache set has 1 to 65536 ways");                 \
@@ -7695,9 +7705,9 @@ VMM_OUTLINE bool vmm_caches_check(const vmm_caches_t *c)
                       "a stamped cache lies as vmm_caches_create lays it");                                            \
     VMM_UNUSED static const vmm_cache_geometry_t NAME##_geometry = {                                                   \
         sets, ways, block, policy, write_through, no_write_allocate, false, 0};                                        \
-    VMM_INLINE vmm_caches_ref_t NAME##_parts(NAME##_cache_t *cache_)                                                   \
+    VMM_INLINE vmm_caches_ref_t NAME##_parts(vmm_caches_t *caches_)                                                    \
     {                                                                                                                  \
-        const vmm_caches_ref_t parts_ = {&NAME##_geometry, 1, true, &cache_->caches};                                  \
+        const vmm_caches_ref_t parts_ = {&NAME##_geometry, 1, true, caches_};                                          \
         return parts_;                                                                                                 \
     }                                                                                                                  \
     VMM_INLINE void NAME##_init(NAME##_cache_t *cache_)                                                                \
@@ -7705,15 +7715,14 @@ VMM_OUTLINE bool vmm_caches_check(const vmm_caches_t *c)
         vmm_caches_t *caches_;                                                                                         \
         (void)vmm_caches_create(cache_, sizeof *cache_, &NAME##_geometry, 1, true, &caches_);                          \
     }                                                                                                                  \
-    VMM_OUTLINE unsigned NAME##_long(NAME##_cache_t *cache_, vmm_paddr_t pa_, unsigned access_,                        \
+    VMM_OUTLINE unsigned NAME##_long(vmm_caches_t *caches_, vmm_paddr_t pa_, unsigned access_,                         \
                                      vmm_cache_step_t *step_)                                                          \
     {                                                                                                                  \
-        return vmm_caches_any(NAME##_parts(cache_), pa_, pa_, access_, step_);                                         \
+        return vmm_caches_any(NAME##_parts(caches_), pa_, pa_, access_, step_);                                        \
     }                                                                                                                  \
     VMM_INLINE bool NAME##_access(NAME##_cache_t *cache_, vmm_paddr_t pa_, unsigned access_, vmm_cache_step_t *step_)  \
     {                                                                                                                  \
-        if (VMM_LIKELY(!step_ && vmm_caches_quick(NAME##_parts(cache_), pa_, pa_, access_))) return true;              \
-        return NAME##_long(cache_, pa_, access_, step_) == 0;                                                          \
+        return vmm_caches_stamped(NAME##_parts(&cache_->caches), pa_, access_, step_, NAME##_long);                    \
     }
 /** @endcond */
 
