@@ -2,21 +2,10 @@
 # Every example builds without a warning with both compilers, runs, and says what it should. TAP.
 set -u
 cd "$(dirname "$0")/.." || exit
+. tests/tap.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Wcast-align -Wunused -Werror"
-count=0
-failed=0
-
-# tell RESULT NAME OUTPUT
-tell() {
-    ((count += 1))
-    if [ "$1" = 0 ]; then echo "ok $count - $2"; else
-        failed=1
-        echo "not ok $count - $2"
-        sed 's/^/# /' <<<"$3"
-    fi
-}
 
 # run NAME: as its user would
 run() {

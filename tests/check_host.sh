@@ -4,22 +4,9 @@
 # a host that is distorted on purpose does not. Prints TAP. SEQUENCES and SEED change what is run.
 set -u
 cd "$(dirname "$0")/.." || exit
+. tests/tap.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-count=0
-failed=0
-
-# tell RESULT NAME OUTPUT
-tell() {
-    ((count += 1))
-    if [ "$1" = 0 ]; then
-        echo "ok $count - $2"
-    else
-        failed=1
-        echo "not ok $count - $2"
-        head -n 60 <<<"$3" | sed 's/^/# /'
-    fi
-}
 
 skip() {
     ((count += 1))

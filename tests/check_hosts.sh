@@ -4,10 +4,9 @@
 # configurations lie in a temporary directory, and nothing of the system's ssh is read or changed. Needs root. Prints TAP.
 set -u
 cd "$(dirname "$0")/.." || exit
+. tests/tap.sh
 work=$(mktemp -d)
 hosts="a b"
-count=0
-failed=0
 
 # space HOST: the name of its network namespace; "here" is the machine that one sits at
 space() {
@@ -26,17 +25,6 @@ cleanup() {
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
-
-# tell RESULT NAME OUTPUT
-tell() {
-    ((count += 1))
-    if [ "$1" = 0 ]; then
-        echo "ok $count - $2"
-    else
-        failed=1
-        printf 'not ok %s - %s\n%s\n' "$count" "$2" "$(head -n 20 <<<"$3" | sed 's/^/# /')"
-    fi
-}
 
 # skip REASON: ends here
 skip() {

@@ -4,6 +4,7 @@
 # LEVEL=3 tests/check_preload.sh: the programs at another hardening level.
 set -u
 cd "$(dirname "$0")/.." || exit
+. tests/tap.sh
 root=$PWD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -13,19 +14,6 @@ ulimit -c 0
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Wcast-align -Wunused -Wstrict-prototypes"
 shared="-O2 -fPIC -shared -fvisibility=hidden -fno-builtin-malloc -pthread -Wl,-z,now"
 seconds=60 # most that any one program may take
-count=0
-failed=0
-
-# tell RESULT NAME OUTPUT: one line of TAP, with the output when the result is not 0
-tell() {
-    ((count += 1))
-    if [ "$1" = 0 ]; then
-        echo "ok $count - $2"
-    else
-        failed=1
-        printf 'not ok %s - %s\n%s\n' "$count" "$2" "$(head -n 20 <<<"$3" | sed 's/^/# /')"
-    fi
-}
 
 # has COMMAND NAME: else a line that says so, which CI does not put up with
 has() {

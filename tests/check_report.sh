@@ -3,22 +3,11 @@
 # feeds it (vmmsim --map, examples/fragmentation.c) counts right. Prints TAP.
 set -u
 cd "$(dirname "$0")/.." || exit
+. tests/tap.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python=python3
 python3 -c 'import matplotlib' 2>/dev/null || python=/usr/bin/python3 # Debian's, which Debian's matplotlib belongs to
-count=0
-failed=0
-
-# tell RESULT NAME OUTPUT
-tell() {
-    ((count += 1))
-    if [ "$1" = 0 ]; then echo "ok $count - $2"; else
-        failed=1
-        echo "not ok $count - $2"
-        head -n 20 <<<"$3" | sed 's/^/# /'
-    fi
-}
 
 # refuses NAME WORDS STATUS COMMAND...: it ends with that status, and its one line of error has the words
 refuses() {

@@ -3,24 +3,11 @@
 # keeps within its budgets. Prints TAP. A target whose tools are not installed is skipped.
 set -u
 cd "$(dirname "$0")/.." || exit
+. tests/tap.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Wcast-align -Wunused -Wstrict-prototypes
           -Wmissing-prototypes -Werror"
-count=0
-failed=0
-
-# tell RESULT NAME OUTPUT
-tell() {
-    ((count += 1))
-    if [ "$1" = 0 ]; then
-        echo "ok $count - $2"
-    else
-        failed=1
-        echo "not ok $count - $2"
-        head -n 20 <<<"$3" | sed 's/^/# /'
-    fi
-}
 
 # lacks TOOL...: one of them is not installed
 lacks() {

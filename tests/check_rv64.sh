@@ -3,25 +3,12 @@
 # it prints here. Prints TAP. What needs a tool that is not installed is skipped.
 set -u
 cd "$(dirname "$0")/.." || exit
+. tests/tap.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Wcast-align -Wunused -Wstrict-prototypes
           -Wmissing-prototypes -Werror"
 programs="insn random traps timer atomics code sv39 sv48 sv57 user missing compute"
-count=0
-failed=0
-
-# tell RESULT NAME OUTPUT
-tell() {
-    ((count += 1))
-    if [ "$1" = 0 ]; then
-        echo "ok $count - $2"
-    else
-        failed=1
-        echo "not ok $count - $2"
-        head -n 20 <<<"$3" | sed 's/^/# /'
-    fi
-}
 
 # skip NAME TOOL
 skip() {

@@ -3,31 +3,12 @@
 # answer could be wrong without a word. Prints TAP. VMMSIM names a program to test instead of the one built here.
 set -u
 cd "$(dirname "$0")/.." || exit
+. tests/tap.sh
 work=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
 unset VMMSIM_REPORT
 export LC_ALL=C ASAN_OPTIONS=exitcode=99 UBSAN_OPTIONS=halt_on_error=1:exitcode=99
 ulimit -c 0
-count=0
-failed=0
-
-# tell RESULT NAME OUTPUT: one line of TAP, with the output when the result is not 0
-tell() {
-    ((count += 1))
-    if [ "$1" = 0 ]; then
-        echo "ok $count - $2"
-    else
-        failed=1
-        printf 'not ok %s - %s\n%s\n' "$count" "$2" "$(head -n 20 <<<"$3" | sed 's/^/# /')"
-    fi
-}
-
-# same NAME A B: two texts are the same, and not empty
-same() {
-    local output
-    output=$(diff <(echo "$2") <(echo "$3")) && [ -n "$2" ]
-    tell $? "$1" "$output"
-}
 
 if ! command -v clang >/dev/null || ! command -v python3 >/dev/null ||
     ! printf '#include <zlib.h>\n#include <zstd.h>\n' | clang -E - >/dev/null 2>&1; then

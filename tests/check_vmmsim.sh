@@ -3,6 +3,7 @@
 # What it counts is held against references elsewhere (check_cases.sh, check_policies.sh).
 set -u
 cd "$(dirname "$0")/.." || exit
+. tests/tap.sh
 root=$PWD
 work=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
@@ -12,26 +13,6 @@ ulimit -c 0
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Wcast-align -Wunused -Wstrict-prototypes
           -Wmissing-prototypes"
 libraries="-lz -lzstd -pthread -lm"
-count=0
-failed=0
-
-# tell RESULT NAME OUTPUT: one line of TAP, with the output when the result is not 0
-tell() {
-    ((count += 1))
-    if [ "$1" = 0 ]; then
-        echo "ok $count - $2"
-    else
-        failed=1
-        printf 'not ok %s - %s\n%s\n' "$count" "$2" "$(head -n 20 <<<"$3" | sed 's/^/# /')"
-    fi
-}
-
-# same NAME A B: two texts are the same, and not empty
-same() {
-    local output
-    output=$(diff <(echo "$2") <(echo "$3")) && [ -n "$2" ]
-    tell $? "$1" "$output"
-}
 
 # What Debian's packages must have brought; CI does not put up with less.
 for need in gzip zstd python3 gcc clang "gcc -E -include zlib.h -xc /dev/null" "gcc -E -include zstd.h -xc /dev/null"; do
